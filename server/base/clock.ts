@@ -1,0 +1,6 @@
+/** The time, as a service: tests move it by hand. */
+export interface Clock {
+  now(): Date;
+}
+
+export const systemClock: Clock = { now: () => new Date() };

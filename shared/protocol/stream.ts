@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { errorCodes } from './errors.ts';
+import { eventEnvelope } from './events.ts';
+
+/** The WebSocket at `/v1/stream`, subprotocol `caisson.v1`: one JSON text message each way, one union each way. */
+const runId = z.string().regex(/^run_[0-9a-z]{26}$/, 'is not a run id');
+
+export const clientMessage = z.discriminatedUnion('type', [
+  /** Sends every event with `seq > after`, in order, without gaps, and then follows the run live. */
+  z.object({ type: z.literal('subscribe'), runId, after: z.number().int().nonnegative().default(0) }),
+  z.object({ type: z.literal('unsubscribe'), runId }),
+  z.object({ type: z.literal('message'), runId, text: z.string().min(1).max(100_000) }),
+  z.object({ type: z.literal('approve'), runId, approvalId: z.string(), optionId: z.string() }),
+]);
+export type ClientMessage = z.infer<typeof clientMessage>;
+
+export const serverMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('event'), event: eventEnvelope }),
+  /** Everything that was in the log when the subscription began has been sent, up to `seq`. */
+  z.object({ type: z.literal('caught_up'), runId, seq: z.number().int().nonnegative() }),
+  /** The reader is too slow for live delivery; the server goes on from the log. Nothing is lost. */
+  z.object({ type: z.literal('lagged'), runId, seq: z.number().int().nonnegative() }),
+  z.object({ type: z.literal('error'), code: z.enum(errorCodes), message: z.string(), runId: z.string().optional() }),
+]);
+export type ServerMessage = z.infer<typeof serverMessage>;
+
+/** Close codes (RFC 6455 section 7.4): 4000-4999 are ours. */
+export const CLOSE_CODES = {
+  unauthorized: 4401,
+  forbidden: 4403,
+  heartbeat_missed: 4408,
+  too_many: 4429,
+  restart: 1012,
+} as const;
+
+/** After these a client must not reconnect by itself: only the user can mend it. */
+export const UNRECOVERABLE_CLOSE_CODES: ReadonlySet<number> = new Set([
+  CLOSE_CODES.unauthorized,
+  CLOSE_CODES.forbidden,
+]);
+
+/** Milliseconds between two pings of the server; a peer that misses one whole interval is gone. */
+export const HEARTBEAT_MS = 20_000;
