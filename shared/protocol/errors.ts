@@ -40,11 +40,18 @@ export class CaissonError extends Error {
   override readonly name = 'CaissonError';
   readonly code: ErrorCode;
   readonly details: readonly FieldIssue[] | undefined;
+  /** Set on errors that a server answered with: the name under which its own log knows the request. */
+  readonly requestId: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { details?: readonly FieldIssue[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: readonly FieldIssue[]; requestId?: string; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details;
+    this.requestId = options.requestId;
   }
 
   get status(): number {
