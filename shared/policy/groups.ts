@@ -1,0 +1,66 @@
+import type { NetworkPolicy } from '../protocol/rest.ts';
+
+/**
+ * The named groups of an allow-list, as data. Exact hosts only, each with the port it is needed on (443 unless
+ * written): what is not needed to clone, to ask a model or to install is not here. Plain HTTP stands only where the
+ * package manager verifies signatures itself (APT).
+ */
+export const GROUPS: Readonly<Record<NetworkPolicy['groups'][number], readonly string[]>> = {
+  git: [
+    'github.com',
+    'github.com:22',
+    'codeload.github.com',
+    'raw.githubusercontent.com',
+    'objects.githubusercontent.com',
+    'release-assets.githubusercontent.com',
+    'media.githubusercontent.com',
+    'lfs.github.com',
+    'github-cloud.githubusercontent.com',
+    'github-cloud.s3.amazonaws.com',
+    'gitlab.com',
+    'gitlab.com:22',
+    'bitbucket.org',
+    'bitbucket.org:22',
+    'codeberg.org',
+    'codeberg.org:22',
+    'git.sr.ht',
+    'git.sr.ht:22',
+    'dev.azure.com',
+    'ssh.dev.azure.com:22',
+  ],
+  // The providers that the built-in agents use; others are added as patterns.
+  models: ['api.anthropic.com', 'api.openai.com', 'generativelanguage.googleapis.com'],
+  packages: [
+    'registry.npmjs.org',
+    'registry.yarnpkg.com',
+    'nodejs.org',
+    'pypi.org',
+    'files.pythonhosted.org',
+    'crates.io',
+    'index.crates.io',
+    'static.crates.io',
+    'static.rust-lang.org',
+    'proxy.golang.org',
+    'sum.golang.org',
+    'repo.maven.apache.org',
+    'repo1.maven.org',
+    'plugins.gradle.org',
+    'services.gradle.org',
+    'rubygems.org',
+    'index.rubygems.org',
+    'packagist.org',
+    'repo.packagist.org',
+    'api.nuget.org',
+    'repo.hex.pm',
+    'deb.debian.org',
+    'deb.debian.org:80',
+    'security.debian.org',
+    'security.debian.org:80',
+    'archive.ubuntu.com',
+    'archive.ubuntu.com:80',
+    'security.ubuntu.com',
+    'security.ubuntu.com:80',
+    'ports.ubuntu.com:80',
+    'dl-cdn.alpinelinux.org',
+  ],
+};
