@@ -3,26 +3,44 @@
  * sandbox's first process runs, and a sandbox whose sink does not listen is not created.
  *
  * A point or field name that gVisor does not know yields no session at all, and no error either: names are those of
- * `runsc trace metadata`. Fields that are not asked for are not collected, which is why `env` is absent here. The
- * environment of execve cannot be turned off; decode.ts drops it.
+ * `runsc trace metadata`. The environment of execve cannot be turned off; decode.ts never reads it.
+ *
+ * A report that holds a string which is not UTF-8 cannot be marshalled, and gVisor then drops it without counting it
+ * (pkg/sentry/seccheck/sinks/remote/remote.go). A process chooses its own name, so `process_name` is asked for nowhere:
+ * with it, prctl(PR_SET_NAME, "\xff") made every later report of that process disappear. For execve the strings
+ * are the point, so the bare system call is reported as well, without any string: it gives a hidden exec away.
  */
-const CONTEXT = ['time', 'container_id', 'group_id', 'process_name'] as const;
+const PROCESS = ['container_id', 'group_id'] as const;
 
-const POINTS = [
-  { name: 'container/start', context_fields: [...CONTEXT, 'credentials', 'cwd'] },
-  { name: 'sentry/clone', context_fields: CONTEXT },
-  { name: 'sentry/execve', context_fields: [...CONTEXT, 'credentials', 'cwd'] },
-  // Once per process, with the status that wait(2) reports. `sentry/task_exit` would come once per thread.
-  { name: 'sentry/exit_notify_parent', context_fields: CONTEXT },
-  { name: 'syscall/connect/enter', context_fields: CONTEXT },
-] as const;
+/** execve and execveat, by Node's name of the architecture. */
+const EXEC_SYSCALLS: Readonly<Record<string, readonly [number, number]>> = { x64: [59, 322], arm64: [221, 281] };
+
+/** The system calls that replace a process's program, on this machine. */
+export function execSyscalls(arch: string = process.arch): readonly number[] {
+  const numbers = EXEC_SYSCALLS[arch];
+  if (!numbers) throw new Error(`gVisor runs on x64 and arm64, not on ${arch}.`);
+  return numbers;
+}
 
 /** The content of a runtime's `--pod-init-config` file; `endpoint` is the path of the witness's socket. */
-export function traceConfig(endpoint: string): object {
+export function traceConfig(endpoint: string, arch: string = process.arch): object {
   return {
     trace_session: {
       name: 'Default',
-      points: POINTS,
+      points: [
+        { name: 'container/start', context_fields: [...PROCESS, 'credentials', 'cwd'] },
+        { name: 'sentry/clone', context_fields: PROCESS },
+        { name: 'sentry/execve', context_fields: [...PROCESS, 'credentials', 'cwd'] },
+        ...execSyscalls(arch).map((number) => ({
+          name: `syscall/sysno/${number}/exit`,
+          context_fields: [...PROCESS, 'credentials'],
+        })),
+        // Once per process, with the status that wait(2) reports. `sentry/task_exit` would come once per thread.
+        { name: 'sentry/exit_notify_parent', context_fields: PROCESS },
+        // The address as it was when the call began; a process with threads can change it while the kernel reads it
+        // again. That deceives the account, not the sandbox: there is no network to reach.
+        { name: 'syscall/connect/enter', context_fields: PROCESS },
+      ],
       sinks: [
         {
           name: 'remote',
