@@ -1,0 +1,165 @@
+import type { Readable } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
+import type { EventData } from '../../shared/protocol/events.ts';
+import { untilAborted, withDeadline } from '../base/lifecycle.ts';
+import type { ExecOptions, Sandbox } from '../sandbox/sandbox.ts';
+import type { Redactor, StreamRedactor } from '../vault/redactor.ts';
+import type { RunLog } from './run-log.ts';
+import { RunEnd } from './run-end.ts';
+
+type StepName = EventData<'sandbox.step'>['step'];
+
+/** Characters in one output event at most, and milliseconds that output waits for more of it. */
+const OUTPUT_CHARS = 8192;
+const OUTPUT_DELAY_MS = 100;
+
+export interface Captured {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a short command of our own and keeps its output.
+ * @throws {RunEnd} when it says more than `maxBytes` (it is untrusted: the agent may have replaced what it reads)
+ */
+export async function capture(
+  sandbox: Sandbox,
+  argv: readonly string[],
+  options: {
+    stdin?: Readable;
+    env?: Record<string, string>;
+    maxBytes: number;
+    deadlineMs: number;
+    signal: AbortSignal;
+    what: string;
+  },
+): Promise<Captured> {
+  const controller = new AbortController();
+  const signal = AbortSignal.any([options.signal, controller.signal]);
+  const exec: ExecOptions = { signal, ...(options.env ? { env: options.env } : {}) };
+  try {
+    const process = await sandbox.exec(argv, exec);
+    const fed = feed(process.stdin, options.stdin, signal);
+    const work = Promise.all([
+      collect(process.stdout, options.maxBytes, options.what),
+      collect(process.stderr, 64 * 1024, options.what, true),
+      process.exit,
+      fed,
+    ]);
+    const [stdout, stderr, exitCode] = await untilAborted(
+      withDeadline(work, options.deadlineMs, options.what),
+      options.signal,
+    );
+    return { exitCode, stdout, stderr: stderr.toString('utf8') };
+  } finally {
+    controller.abort();
+  }
+}
+
+/** Writes the input, or ends it at once. A command that stops reading early is no error: its exit code speaks. */
+async function feed(stdin: NodeJS.WritableStream, source: Readable | undefined, signal: AbortSignal): Promise<void> {
+  if (!source) {
+    stdin.end();
+    return;
+  }
+  try {
+    await pipeline(source, stdin, { signal });
+  } catch (error) {
+    if (!isClosedPipe(error)) throw error;
+  }
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'].includes(String(error.code))
+  );
+}
+
+async function collect(stream: Readable, maxBytes: number, what: string, cut = false): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (size + chunk.length > maxBytes) {
+      if (!cut) throw RunEnd.failed('internal', `${what} said more than ${maxBytes} bytes.`);
+      chunks.push(chunk.subarray(0, maxBytes - size));
+      size = maxBytes;
+      continue;
+    }
+    size += chunk.length;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Runs a person's script, whose output people want to see as it comes.
+ * @returns its exit code
+ */
+export async function runScript(
+  sandbox: Sandbox,
+  log: RunLog,
+  options: {
+    step: StepName;
+    script: string;
+    env: Record<string, string>;
+    redactor: Redactor;
+    signal: AbortSignal;
+  },
+): Promise<number> {
+  const { step, signal } = options;
+  const startedAt = performance.now();
+  await log.emit({ type: 'sandbox.step', actor: 'server', data: { step, phase: 'started' } });
+  const process = await sandbox.exec(['bash', '-c', options.script], { env: options.env, signal });
+  process.stdin.end();
+  const [exitCode] = await untilAborted(
+    Promise.all([
+      process.exit,
+      forward(process.stdout, log, step, 'stdout', options.redactor.stream()),
+      forward(process.stderr, log, step, 'stderr', options.redactor.stream()),
+    ]),
+    signal,
+  );
+  const ms = Math.round(performance.now() - startedAt);
+  await log.emit({ type: 'sandbox.step', actor: 'server', data: { step, phase: 'finished', exitCode, ms } });
+  return exitCode;
+}
+
+/** Output becomes events of at most 8 KiB. Each waits for the log, so a flood is slowed down, not buffered. */
+async function forward(
+  stream: Readable,
+  log: RunLog,
+  step: StepName,
+  name: 'stdout' | 'stderr',
+  redactor: StreamRedactor,
+): Promise<void> {
+  const decoder = new TextDecoder('utf-8');
+  let pending = '';
+  let lastEmit = performance.now();
+  const emit = async (force: boolean) => {
+    while (
+      pending.length >= OUTPUT_CHARS ||
+      (pending !== '' && (force || performance.now() - lastEmit >= OUTPUT_DELAY_MS))
+    ) {
+      const text = pending.slice(0, OUTPUT_CHARS);
+      pending = pending.slice(OUTPUT_CHARS);
+      lastEmit = performance.now();
+      await log.emit({ type: 'sandbox.output', actor: 'agent', data: { step, stream: name, text } });
+    }
+  };
+  const timer = { handle: undefined as NodeJS.Timeout | undefined };
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      pending += redactor.push(decoder.decode(chunk, { stream: true }));
+      await emit(false);
+    }
+    pending += redactor.push(decoder.decode()) + redactor.flush();
+    await emit(true);
+  } finally {
+    clearTimeout(timer.handle);
+    stream.destroy();
+    await finished(stream).catch(() => undefined);
+  }
+}
