@@ -4,7 +4,7 @@ import { alert } from './account.ts';
 const MAX_ALERTS = 20;
 
 /** 127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1 (RFC 4291 section 2.5.3) and 127/8 mapped into IPv6 (section 2.5.5.2). */
-const LOOPBACK = /^(127\.|::1$|::ffff:7f)/;
+const LOOPBACK = /^(127\.|::1$|::ffff:7f[0-9a-f]{2}:)/;
 /** Connecting to the unspecified address reaches the machine itself, as on Linux. */
 const UNSPECIFIED = /^(0\.0\.0\.0|::|::ffff:0:0)$/;
 

@@ -44,6 +44,9 @@ export interface TraceSink {
   close(): Promise<void>;
 }
 
+/** What a run needs of it. */
+export type Witness = Pick<TraceSink, 'watch'>;
+
 /**
  * Listens at `socketPath`, in a folder that only this user may enter.
  * @throws {CaissonError} `conflict` when another server listens there already
@@ -76,18 +79,27 @@ export async function createTraceSink(options: TraceSinkOptions): Promise<TraceS
     const unidentified = [...connections.values()].filter((connection) => connection.containerId === undefined);
     if (unidentified.length >= MAX_UNIDENTIFIED) {
       logger.warn('the witness has too many connections that never said who they are; one more was refused');
-      socket.destroy();
+      destroyLater(socket);
       return;
     }
     const connection: Connection = { greeted: false, containerId: undefined, malformed: false, unwatched: false };
     connections.set(socket, connection);
     const end = (reason: string) => {
       if (!connections.delete(socket)) return;
-      socket.destroy();
+      destroyLater(socket);
       const id = connection.containerId;
       if (id !== undefined) subjects.get(id)?.lose(reason);
     };
-    socket.on('data', (packet: Buffer) => receive(socket, connection, packet, end));
+    socket.on('data', (packet: Buffer) => {
+      if (!connections.has(socket)) return;
+      try {
+        receive(socket, connection, packet, end);
+      } catch (error) {
+        // An exception in this callback would end the process: its caller is native code.
+        logger.error({ err: error }, 'a report to the witness could not be handled');
+        end(`a report could not be handled: ${messageOf(error)}`);
+      }
+    });
     socket.on('end', () => end('gVisor closed its connection to the witness'));
     socket.on('close', () => end('the connection to the witness was closed'));
     socket.on('error', (error: Error) => end(`the connection to the witness failed: ${error.message}`));
@@ -158,10 +170,15 @@ export async function createTraceSink(options: TraceSinkOptions): Promise<TraceS
       subjects.clear();
       const open = [...connections.keys()];
       connections.clear();
-      for (const socket of open) socket.destroy();
+      for (const socket of open) destroyLater(socket);
       await rm(socketPath, { force: true });
     },
   };
+}
+
+/** node-unix-socket 0.2.7 aborts the process when a socket is destroyed from within its own `data` callback. */
+function destroyLater(socket: SeqpacketSocket): void {
+  setImmediate(() => socket.destroy());
 }
 
 interface Connection {
