@@ -31,10 +31,13 @@ export function traceConfig(endpoint: string, arch: string = process.arch): obje
         { name: 'container/start', context_fields: [...PROCESS, 'credentials', 'cwd'] },
         { name: 'sentry/clone', context_fields: PROCESS },
         { name: 'sentry/execve', context_fields: [...PROCESS, 'credentials', 'cwd'] },
-        ...execSyscalls(arch).map((number) => ({
-          name: `syscall/sysno/${number}/exit`,
-          context_fields: [...PROCESS, 'credentials'],
-        })),
+        // gVisor 2024-07 fills the context of `exit` with the fields that were asked for on `enter`.
+        ...execSyscalls(arch).flatMap((number) =>
+          ['enter', 'exit'].map((side) => ({
+            name: `syscall/sysno/${number}/${side}`,
+            context_fields: [...PROCESS, 'credentials'],
+          })),
+        ),
         // Once per process, with the status that wait(2) reports. `sentry/task_exit` would come once per thread.
         { name: 'sentry/exit_notify_parent', context_fields: PROCESS },
         // The address as it was when the call began; a process with threads can change it while the kernel reads it
