@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compilePolicy } from '../shared/policy/compile.ts';
 import { CaissonError } from '../shared/protocol/errors.ts';
 import { createAgentSession } from './agents/session.ts';
 import { agentLaunch } from './agents/catalog.ts';
@@ -105,7 +106,7 @@ async function build(config: Config, secrets: Secrets, overrides: Overrides, cle
     });
   const runtime = await sandboxes.describe();
   requireSandboxed(runtime, config);
-  const witness = await openWitness(runtime, logger);
+  const witness = await createTraceSink({ socketPath: requireTraceSocket(runtime), logger });
   cleanup.add('kernel witness', () => witness.close());
 
   const organizations = new Organizations(store, clock);
@@ -133,6 +134,9 @@ async function build(config: Config, secrets: Secrets, overrides: Overrides, cle
   const proofs = await RunProofs.open({ store, log, signing });
   const index = await RunIndex.open(store, log, logger);
 
+  const modelUpstreams = Object.fromEntries(
+    Object.entries(config.egress.modelUrls).map(([provider, url]) => [provider, new URL(url)]),
+  );
   const deps: RunDeps = {
     dataDir: config.dataDir,
     log,
@@ -145,9 +149,9 @@ async function build(config: Config, secrets: Secrets, overrides: Overrides, cle
     createEgressGateway: ({ network, ...options }) =>
       createEgressGateway({
         ...options,
-        policy: compileForRun(network, operatorNames),
+        policy: compilePolicy(network, operatorNames),
         exceptions,
-        modelUpstreams: modelUpstreams(config),
+        modelUpstreams,
         logger,
       }),
     createRedactor: (values) => createRedactor(Object.entries(values).map(([name, value]) => ({ name, value }))),
@@ -196,5 +200,13 @@ function requireSandboxed(runtime: RuntimeInfo, config: Config): void {
   throw new CaissonError(
     'sandbox_unavailable',
     `The runtime ${runtime.runtime} is not gVisor, so runs would not be isolated. \`caisson doctor\` tells what is missing, \`caisson setup\` mends it.`,
+  );
+}
+
+function requireTraceSocket(runtime: RuntimeInfo): string {
+  if (runtime.traceSocket !== undefined) return runtime.traceSocket;
+  throw new CaissonError(
+    'sandbox_unavailable',
+    `The runtime ${runtime.runtime} reports to no witness, so nobody would see what runs do. \`caisson setup --runtime ${runtime.runtime}\` mends it.`,
   );
 }

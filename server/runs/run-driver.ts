@@ -108,7 +108,7 @@ async function work(
 
   resources.source = await prepareSource(deps, plan, sandbox, signal);
   await log.emit({ type: 'git.ready', actor: 'server', data: resources.source });
-  await setUp(deps, plan, sandbox, log, signal);
+  await setUp(plan, sandbox, log, signal);
 
   handle.pause = (paused) => setPaused(paused, control, sandbox, resources.timeLimit);
   await runTurns(deps, plan, control, log, sandbox, resources);
@@ -202,7 +202,7 @@ function watchKernel(
   control: RunControl,
   log: RunLog,
   resources: RunResources,
-): () => void {
+): () => Promise<void> {
   return deps.witness.watch(sandboxId, {
     onEvents: (events) => {
       // A refused append has already closed the egress (RunLog); here it also ends the run.
@@ -250,7 +250,7 @@ async function prepareSource(
   return bringSource(sandbox, plan.source, { branch, bundle, signal });
 }
 
-async function setUp(deps: RunDeps, plan: RunPlan, sandbox: Sandbox, log: RunLog, signal: AbortSignal): Promise<void> {
+async function setUp(plan: RunPlan, sandbox: Sandbox, log: RunLog, signal: AbortSignal): Promise<void> {
   const { setupScript, variables } = plan.environment;
   if (setupScript.trim() === '') return;
   const secrets = Object.values(plan.secrets);
