@@ -47,7 +47,12 @@ export const portableSha256: Sha256 = (message) => nobleSha256(message);
 
 /** @throws {TypeError} when `data` is not JSON (see canonicalJson) */
 export function commit(nonce: string, data: unknown, sha256: Sha256 = portableSha256): string {
-  return bytesToHex(sha256(join(hexToBytes(nonce), utf8ToBytes(canonicalJson(data)))));
+  return commitTo(join(hexToBytes(nonce), utf8ToBytes(canonicalJson(data))), sha256);
+}
+
+/** The commitment to the nonce's 16 bytes followed by the canonical JSON of the data, for whoever has them at hand. */
+export function commitTo(opening: Uint8Array, sha256: Sha256 = portableSha256): string {
+  return bytesToHex(sha256(opening));
 }
 
 export function entryOf(event: CommittedEvent, sha256: Sha256 = portableSha256): ChainEntry {
