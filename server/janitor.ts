@@ -6,14 +6,14 @@ const EVERY_MS = 60_000;
 
 /** Looks once a minute for what should not be there any more: expired uploads, and sandboxes of runs that have ended. */
 export function startJanitor(
-  { uploads, sandboxes, runs, logger }: Pick<Context, 'uploads' | 'sandboxes' | 'runs' | 'logger'>,
+  { uploads, sandboxes, logger }: Pick<Context, 'uploads' | 'sandboxes' | 'logger'>,
   idempotency: Idempotency,
 ): { stop(): Promise<void> } {
   let round = Promise.resolve();
   const tasks: readonly (readonly [string, () => Promise<unknown>])[] = [
     ['expired uploads', () => uploads.sweep()],
     ['old answers', () => idempotency.sweep()],
-    ['sandboxes without a run', () => sandboxes.reap(runs.activeRunIds)],
+    ['sandboxes without a run', () => sandboxes.reap()],
   ];
   const tidy = async () => {
     for (const [what, task] of tasks) {

@@ -149,10 +149,6 @@ export class RunService {
     await this.#options.index.delete(identity.organizationId, runId);
   }
 
-  get activeRunIds(): ReadonlySet<string> {
-    return new Set(this.#active.keys());
-  }
-
   /** Ends every run and waits until nothing of them is left, at most `deadlineMs` milliseconds. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;

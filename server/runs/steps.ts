@@ -1,17 +1,14 @@
 import type { Readable } from 'node:stream';
-import { finished, pipeline } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import type { EventData } from '../../shared/protocol/events.ts';
+import { createCoalescer } from '../acp/coalescer.ts';
 import { untilAborted, withDeadline } from '../base/lifecycle.ts';
 import type { ExecOptions, Sandbox } from '../sandbox/sandbox.ts';
-import type { Redactor, StreamRedactor } from '../vault/redactor.ts';
+import type { Redactor } from '../vault/redactor.ts';
 import type { RunLog } from './run-log.ts';
 import { RunEnd } from './run-end.ts';
 
 type StepName = EventData<'sandbox.step'>['step'];
-
-/** Characters in one output event at most, and milliseconds that output waits for more of it. */
-const OUTPUT_CHARS = 8192;
-const OUTPUT_DELAY_MS = 100;
 
 export interface Captured {
   readonly exitCode: number;
@@ -117,8 +114,8 @@ export async function runScript(
   const [exitCode] = await untilAborted(
     Promise.all([
       process.exit,
-      forward(process.stdout, log, step, 'stdout', options.redactor.stream()),
-      forward(process.stderr, log, step, 'stderr', options.redactor.stream()),
+      forward(process.stdout, log, step, 'stdout', options.redactor),
+      forward(process.stderr, log, step, 'stderr', options.redactor),
     ]),
     signal,
   );
@@ -127,39 +124,24 @@ export async function runScript(
   return exitCode;
 }
 
-/** Output becomes events of at most 8 KiB. Each waits for the log, so a flood is slowed down, not buffered. */
+/** Each stream has a coalescer of its own: text of the other one must not end the search for a split secret. */
 async function forward(
   stream: Readable,
   log: RunLog,
   step: StepName,
   name: 'stdout' | 'stderr',
-  redactor: StreamRedactor,
+  redactor: Redactor,
 ): Promise<void> {
+  const failure: { error?: unknown } = {};
+  const coalescer = createCoalescer<'text'>({
+    write: (_channel, text) => log.emit({ type: 'sandbox.output', actor: 'agent', data: { step, stream: name, text } }),
+    redactor: () => redactor.stream(),
+    onError: (error) => (failure.error = error),
+  });
   const decoder = new TextDecoder('utf-8');
-  let pending = '';
-  let lastEmit = performance.now();
-  const emit = async (force: boolean) => {
-    while (
-      pending.length >= OUTPUT_CHARS ||
-      (pending !== '' && (force || performance.now() - lastEmit >= OUTPUT_DELAY_MS))
-    ) {
-      const text = pending.slice(0, OUTPUT_CHARS);
-      pending = pending.slice(OUTPUT_CHARS);
-      lastEmit = performance.now();
-      await log.emit({ type: 'sandbox.output', actor: 'agent', data: { step, stream: name, text } });
-    }
-  };
-  const timer = { handle: undefined as NodeJS.Timeout | undefined };
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      pending += redactor.push(decoder.decode(chunk, { stream: true }));
-      await emit(false);
-    }
-    pending += redactor.push(decoder.decode()) + redactor.flush();
-    await emit(true);
-  } finally {
-    clearTimeout(timer.handle);
-    stream.destroy();
-    await finished(stream).catch(() => undefined);
-  }
+  for await (const chunk of stream as AsyncIterable<Buffer>)
+    await coalescer.push('text', decoder.decode(chunk, { stream: true }));
+  await coalescer.push('text', decoder.decode());
+  await coalescer.flush();
+  if (failure.error !== undefined) throw failure.error;
 }
