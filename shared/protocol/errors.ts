@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Every code that an API response, a stream message or a rejected call may carry, with its HTTP status (RFC 9110). */
 export const ERROR_STATUS = {
