@@ -25,10 +25,10 @@ const MIB = 1024 * 1024;
 const DEFAULT_LIMITS: EventLogLimits = { maxEventsPerRun: 200_000, maxBytesPerRun: 256 * MIB, maxEventBytes: MIB };
 
 /**
- * What one transaction takes at most. The embedded store is synchronous: 128 small events take some 5 ms, during which
+ * What one transaction takes at most. The embedded store is synchronous: 100 small events take some 5 ms, during which
  * nothing else happens in the process. A call that is larger than this goes alone.
  */
-const BATCH = { events: 128, bytes: MIB / 2 };
+const BATCH = { events: 100, bytes: MIB / 2 };
 
 /** A run that has reached its limit must still be able to say how it ended. */
 const RESERVE = { events: 1000, bytes: 16 * MIB };
@@ -87,7 +87,6 @@ export async function createEventLog(options: {
   const { store, vault, clock, logger } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const records = store.collection<EventRecord>('events');
-  await records.createIndex({ runId: 1, type: 1, seq: 1 });
   const keys = createRunKeys(store, vault, clock);
   const reader = createEventReader(records, keys, vault);
   const bus = createEventBus(logger);

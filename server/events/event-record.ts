@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { commitTo, extend, type ChainEntry, type Sha256 } from '../../shared/audit/chain.ts';
 import { canonicalJson } from '../../shared/audit/canonical-json.ts';
@@ -6,6 +6,7 @@ import type { ChainLink } from '../../shared/audit/verify.ts';
 import { CaissonError } from '../../shared/protocol/errors.ts';
 import { eventData, isEventType, type Actor, type NewEvent, type RunEvent } from '../../shared/protocol/events.ts';
 import type { Document } from '../store/port.ts';
+import { pooledRandomBytes } from '../vault/random.ts';
 import type { Vault } from '../vault/vault.ts';
 import { limitData } from './limit-data.ts';
 
@@ -58,7 +59,7 @@ export function prepareEvent(event: NewEvent, at: string, maxBytes: number): Pre
     const issues = parsed?.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw new CaissonError('internal', `This is not the data of a ${type} event: ${issues ?? 'there is no such type'}`);
   }
-  const opening = Buffer.concat([randomBytes(NONCE_BYTES), Buffer.from(canonicalJson(parsed.data))]);
+  const opening = Buffer.concat([pooledRandomBytes(NONCE_BYTES), Buffer.from(canonicalJson(parsed.data))]);
   return { type, actor, at, data: parsed.data, opening, commitment: commitTo(opening, sha256) };
 }
 

@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { CaissonError } from '../../shared/protocol/errors.ts';
+import { pooledRandomBytes } from './random.ts';
 
 /**
  * AES-256-GCM (NIST SP 800-38D) over a whole value: 12 random bytes of nonce ‖ ciphertext ‖ 16 bytes of tag. With random
@@ -10,7 +11,7 @@ const TAG = 16;
 
 /** `context` is authenticated but not stored: a value that was moved elsewhere does not open there. */
 export function seal(key: Uint8Array, plaintext: Uint8Array, context: string): Buffer {
-  const nonce = randomBytes(NONCE);
+  const nonce = pooledRandomBytes(NONCE);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG });
   cipher.setAAD(Buffer.from(context));
   const ciphertext = cipher.update(plaintext);

@@ -6,14 +6,18 @@ import { orderOf, whereOf } from './filter.ts';
 import { applyUpdate } from './update.ts';
 
 /**
- * A collection as a table of JSON texts in the order of `_id`. The database is synchronous: each call does its work before
+ * A collection as a table of JSON texts in the order of insertion, with an index on `_id`. (A table in the order of `_id`
+ * was measured at less than half the speed under 20 writers: each writes to a page of its own, which is then encrypted
+ * and logged as a whole.) The database is synchronous: each call does its work before
  * it returns its promise, so calls cannot interleave, and an update that reads and then writes is atomic.
  *
  * One departure from MongoDB: a unique index does not hold between documents that lack its fields.
  */
 export function createCollection<T extends Document>(database: EmbeddedDatabase, name: string): Collection<T> {
   const table = tableName(name);
-  database.execute(`CREATE TABLE IF NOT EXISTS ${table} (_id TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID`);
+  database.execute(
+    `CREATE TABLE IF NOT EXISTS ${table} (n INTEGER PRIMARY KEY, _id TEXT NOT NULL UNIQUE, doc TEXT NOT NULL)`,
+  );
 
   const attempt = <R>(doing: string, work: () => R): R => {
     try {
@@ -24,7 +28,7 @@ export function createCollection<T extends Document>(database: EmbeddedDatabase,
   };
   const insert = (document: T): void => {
     if (typeof document._id !== 'string') throw new CaissonError('internal', `A document of ${name} has no _id.`);
-    database.prepare(`INSERT INTO ${table} VALUES (?, ?)`).run(document._id, JSON.stringify(document));
+    database.prepare(`INSERT INTO ${table} (_id, doc) VALUES (?, ?)`).run(document._id, JSON.stringify(document));
   };
   const select = (filter: Filter, options: FindOptions): T[] => {
     // MongoDB takes a limit of 0 for none at all.

@@ -84,6 +84,8 @@ function openEncrypted(file: string, encryptionKey: string): Database.Database {
     database.exec('PRAGMA synchronous = FULL');
     // A deleted row, a destroyed data key above all, is overwritten with zeros.
     database.exec('PRAGMA secure_delete = ON');
+    // 16 MiB of pages. Each page that is not in the cache is decrypted when it is read, which costs some 40 µs.
+    database.exec('PRAGMA cache_size = -16384');
     database.prepare('SELECT count(*) FROM sqlite_master').pluck().all();
     return database;
   } catch (cause) {

@@ -62,12 +62,12 @@ describe('the event log', () => {
 
   test('commits what arrives together as one, and nothing else waits for a large run', async () => {
     await using bench = await createBench();
-    const appends = Array.from({ length: 100 }, (_, run) => bench.log.append(`run_${run}`, [says('x')]));
+    const appends = Array.from({ length: 90 }, (_, run) => bench.log.append(`run_${run}`, [says('x')]));
     await Promise.all(appends);
     expect(bench.commits).toBe(1);
     // A flood is written in several transactions, so that the process does not stand still.
     await Promise.all(Array.from({ length: 1000 }, () => bench.log.append('run_a', [says('y')])));
-    expect(bench.commits).toBeGreaterThanOrEqual(1 + Math.floor(1000 / 128));
+    expect(bench.commits).toBeGreaterThanOrEqual(1 + Math.floor(1000 / 100));
     expect((await bench.log.head('run_a')).seq).toBe(1000);
   });
 
