@@ -5,6 +5,7 @@ import { messageOf } from '../base/lifecycle.ts';
 import { admit, refuse, type Admitted, type EgressRequest } from './admission.ts';
 import type { EgressContext } from './context.ts';
 import { dial } from './dial.ts';
+import { isHttp1 } from './headers.ts';
 import { createOpeningCheck, readOpening, TLS_ACCESS_DENIED, type OpeningDenial } from './opening.ts';
 import { endSocket, refuseSocket } from './reply.ts';
 
@@ -25,17 +26,17 @@ export async function handleConnect(
 ): Promise<void> {
   const target = request.url ?? '';
   const asked: EgressRequest = { protocol: 'connect', method: 'CONNECT', host: target, port: 0 };
-  const authority = parseAuthority(target);
-  if (!authority.ok || authority.port === undefined) {
-    const problem = authority.ok ? 'a CONNECT target needs a port, as in example.com:443' : authority.problem;
-    const { refusal } = await refuse(
-      context,
-      asked,
-      { decision: 'deny', rule: 'invalid-host', reason: `The CONNECT target is refused: ${problem}.` },
-      400,
+  const refuseTarget = async (problem: string): Promise<void> => {
+    const reason = `The CONNECT target is refused: ${problem}.`;
+    refuseSocket(
+      client,
+      (await refuse(context, asked, { decision: 'deny', rule: 'invalid-host', reason }, 400)).refusal,
     );
-    return refuseSocket(client, refusal);
-  }
+  };
+  if (!isHttp1(request)) return refuseTarget('a request line ends in HTTP/1.1');
+  const authority = parseAuthority(target);
+  if (!authority.ok) return refuseTarget(authority.problem);
+  if (authority.port === undefined) return refuseTarget('it needs a port, as in example.com:443');
   const { host, port } = authority;
   const admission = await admit(context, { ...asked, host: formatHost(host.text), port });
   if (!admission.admitted) return refuseSocket(client, admission.refusal);

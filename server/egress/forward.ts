@@ -59,7 +59,7 @@ export async function forward(
 function exchange(
   request: IncomingMessage,
   response: ServerResponse,
-  upstream: Socket,
+  wire: Socket,
   target: ForwardTarget,
 ): Promise<void> {
   // The request's own fields are replaced before http-proxy copies them, and its own rewriting is switched off:

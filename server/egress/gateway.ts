@@ -183,7 +183,7 @@ class Gateway implements EgressGateway {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    const turn = this.#pipelining.enter(socket, () => handleRequest(this.#context, request, response));
+    const turn = this.#pipelining.enter(socket, response, () => handleRequest(this.#context, request, response));
     if (turn) this.#run(turn, socket);
     else
       this.#onFlood(

@@ -60,6 +60,11 @@ function connectionOptions(value: string | undefined): ReadonlySet<string> {
   return new Set((value ?? '').split(',').map((option) => option.trim().toLowerCase()));
 }
 
+/** False for the request line of HTTP/0.9, which has no version and which Node's parser takes. */
+export function isHttp1(request: IncomingMessage): boolean {
+  return request.httpVersion === '1.1' || request.httpVersion === '1.0';
+}
+
 /** Why a request's framing is refused, beyond what Node's parser refuses itself (both lengths at once, for one). */
 export function framingProblem(
   request: IncomingMessage,

@@ -1,7 +1,10 @@
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 interface Line {
   waiting: number;
+  /** The connection closes after the answer that is under way. */
+  over: boolean;
   tail: Promise<void>;
 }
 
@@ -23,15 +26,17 @@ export class Pipelining {
   }
 
   /** Runs the task in its turn. Returns undefined, without running it, when too many wait already. */
-  enter(socket: Socket, task: () => Promise<void>): Promise<void> | undefined {
-    const line = this.#lines.get(socket) ?? { waiting: 0, tail: Promise.resolve() };
+  enter(socket: Socket, response: ServerResponse, task: () => Promise<void>): Promise<void> | undefined {
+    const line = this.#lines.get(socket) ?? { waiting: 0, over: false, tail: Promise.resolve() };
     this.#lines.set(socket, line);
     if (line.waiting >= this.#max) return undefined;
     line.waiting += 1;
     const turn = line.tail.then(async () => {
       try {
-        // A closed connection has nobody to answer; what was never begun needs no decision.
-        if (!socket.destroyed) await task();
+        // A closing connection has nobody to answer; what was never begun needs no decision.
+        if (socket.destroyed || line.over) return;
+        await task();
+        line.over = !response.shouldKeepAlive;
       } finally {
         line.waiting -= 1;
       }

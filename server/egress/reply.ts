@@ -24,6 +24,8 @@ export function refuseResponse(response: ServerResponse, refusal: Refusal): void
     return;
   }
   const body = refusalBody(refusal);
+  // Requests that were pipelined behind this one are not even begun (pipelining.ts asks).
+  response.shouldKeepAlive = false;
   response.writeHead(refusal.status, {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),

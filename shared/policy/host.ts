@@ -77,6 +77,9 @@ function whatwgHostname(text: string): string | undefined {
 /** Parses `host` or `host:port` as in RFC 9110 §7.2. The port is a plain decimal from 1 to 65535. */
 export function parseAuthority(input: string): Parsed<{ host: Host; port: number | undefined }> {
   if (input.includes('@')) return no('credentials in an address are refused; remove everything up to the @');
+  if (!input.startsWith('[') && input.split(':').length > 2) {
+    return no(`${quote(input)} is not «host» or «host:port» (an IPv6 address stands in brackets)`);
+  }
   const match = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(input);
   if (!match) return no(`${quote(input)} is not «host» or «host:port»`);
   const [, hostText = '', portText] = match;
