@@ -71,7 +71,7 @@ const RENDERINGS: { readonly [T in EventType]: (data: EventOf<T>['data']) => Ren
     say(
       '▶',
       'strong',
-      `${safeLine(data.title)}`,
+      safeLine(data.title),
       `agent ${safeLine(data.agent.name)}, environment ${safeLine(data.environment.name)}, ${SOURCES[data.source.kind]}, ` +
         `network ${data.network.mode}`,
       ...(data.sandboxed ? [] : ['WARNING: this run has NO sandbox (the server allows it)']),

@@ -6,9 +6,10 @@
 /** Whole control sequences (ECMA-48: CSI … final byte; OSC, DCS, PM, APC … ST or BEL): colours and titles, mostly. */
 const SEQUENCES = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b[\]P^_X][^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)/g;
 
-/** C0 without tab and line feed, DEL, C1, and the characters that reorder or hide text (bidi, zero width, BOM). */
+/** C0 without tab and line feed, DEL, C1, and the characters that reorder or hide text (bidi, zero width, BOM).
+ *  The joiners U+200C and U+200D stay: several scripts and most emoji need them. */
 const UNSAFE =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
 
 function visible(character: string): string {
   const code = character.codePointAt(0)!;
