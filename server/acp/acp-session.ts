@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { client, methods, PROTOCOL_VERSION, RequestError, type ClientConnection } from '@agentclientprotocol/sdk';
+import { client, methods, PROTOCOL_VERSION, type ClientConnection } from '@agentclientprotocol/sdk';
 import { z } from 'zod';
 import { CaissonError } from '../../shared/protocol/errors.ts';
-import { messageOf, untilAborted, withDeadline } from '../base/lifecycle.ts';
+import { untilAborted, withDeadline } from '../base/lifecycle.ts';
 import type { SandboxProcess } from '../sandbox/sandbox.ts';
 import { createCoalescer } from './coalescer.ts';
+import { explainFailure, sandboxGone, withLastWords } from './explain.ts';
 import { AgentFailure } from './failure.ts';
 import type { AgentSession, PermissionRequest, SessionContext, TurnResult } from './session.ts';
 import { createDiagnostics, type Diagnostics } from './stderr.ts';
@@ -42,13 +42,7 @@ export interface Deadlines {
   readonly closeMs: number;
 }
 
-/** Milliseconds in which a process whose output has ended is expected to end as well. */
-const EXIT_MS = 2000;
-
 const DEFAULT_DEADLINES: Deadlines = { startMs: 60_000, cancelMs: 3000, closeMs: 2000 };
-
-/** JSON-RPC codes that ACP gives a meaning of its own (https://agentclientprotocol.com/protocol/v1/schema). */
-const AUTH_REQUIRED = -32_000;
 
 const initialized = z.object({
   protocolVersion: z.number(),
@@ -131,7 +125,9 @@ export async function createAcpSession(options: AcpSessionOptions): Promise<Agen
     try {
       answer = await connection.agent.request(method, params);
     } catch (error) {
-      throw await explain(error, method, state, connection, process, diagnostics);
+      if (state.failure !== undefined) throw state.failure;
+      const exitMs = deadlines.closeMs;
+      throw await explainFailure({ error, method, connection: connection.signal, process, diagnostics, exitMs });
     }
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
@@ -249,61 +245,10 @@ async function inTime<T>(answer: Promise<T>, ms: number, method: string, diagnos
   try {
     return await withDeadline(answer, ms, method);
   } catch (error) {
-    answer.catch(() => undefined);
+    answer.catch(() => undefined); // It fails later, when the connection is closed.
     if (!(error instanceof CaissonError)) throw error;
     await diagnostics.flush();
     const message = `The agent did not answer ${method} within ${ms / 1000} s. Does its command speak ACP on stdout?`;
-    throw new AgentFailure('agent_protocol', `${message}${lastWords(diagnostics)}`, error);
+    throw new AgentFailure('agent_protocol', withLastWords(message, diagnostics), error);
   }
-}
-
-/** The reason behind a request that failed: a broken rule, a dead process, or the agent's own error. */
-async function explain(
-  error: unknown,
-  method: string,
-  state: State,
-  connection: ClientConnection,
-  process: SandboxProcess,
-  diagnostics: Diagnostics,
-): Promise<unknown> {
-  if (state.failure !== undefined) return state.failure;
-  if (error instanceof AgentFailure) return error;
-  if (!connection.signal.aborted && error instanceof RequestError) {
-    const detail = error.data === undefined ? '' : ` (${JSON.stringify(error.data).slice(0, 500)})`;
-    const code = error.code === AUTH_REQUIRED ? 'agent_unavailable' : 'agent_exited';
-    return new AgentFailure(
-      code,
-      `The agent answered ${method} with an error: ${error.message.slice(0, 500)}${detail}`,
-      error,
-    );
-  }
-  if (!connection.signal.aborted) return error;
-  // A RequestError of the connection's own, or whatever the log's failure was, stands before the process's end.
-  const reason: unknown = connection.signal.reason;
-  if (reason instanceof Error && reason.message !== 'ACP connection closed') return reason;
-  const words = () => `while it was asked for ${method}.${lastWords(diagnostics)}`;
-  const closedOutput = () => new AgentFailure('agent_protocol', `The agent closed its output ${words()}`, error);
-  const exitCode = await settled(process.exit, EXIT_MS);
-  await settled(diagnostics.ended, EXIT_MS);
-  if (exitCode.status === 'pending') return closedOutput();
-  if (exitCode.status === 'rejected') return sandboxGone(exitCode.reason);
-  const code = exitCode.value === 126 || exitCode.value === 127 ? 'agent_unavailable' : 'agent_exited';
-  return new AgentFailure(code, `The agent ended with exit code ${exitCode.value} ${words()}`);
-}
-
-function sandboxGone(error: unknown): AgentFailure {
-  return new AgentFailure('sandbox_died', `The agent's sandbox is gone: ${messageOf(error)}`, error);
-}
-
-type Outcome<T> = PromiseSettledResult<T> | { readonly status: 'pending' };
-
-/** What became of a promise within `ms` milliseconds. */
-async function settled<T>(promise: Promise<T>, ms: number): Promise<Outcome<T>> {
-  const outcome = Promise.allSettled([promise]).then(([result]) => result);
-  return Promise.race([outcome, sleep(ms, { status: 'pending' as const }, { ref: false })]);
-}
-
-function lastWords(diagnostics: Diagnostics): string {
-  const tail = diagnostics.tail();
-  return tail === '' ? '' : ` Its last words: ${tail}`;
 }

@@ -47,8 +47,8 @@ const toolCall = z.object({
   status: label.nullish(),
   content: z.array(toolContent).nullish(),
   locations: z.array(z.object({ path: label })).nullish(),
-  rawInput: z.unknown(),
-  rawOutput: z.unknown(),
+  rawInput: z.unknown().optional(),
+  rawOutput: z.unknown().optional(),
 });
 
 const notification = z.object({ sessionId: z.string(), update: z.looseObject({ sessionUpdate: z.string() }) });
