@@ -29,11 +29,19 @@ export async function concludeRun(
   control: RunControl,
   end: RunEnd | undefined,
 ): Promise<void> {
-  control.endWork();
+  const frozen = control.endWork();
   resources.timeLimit.stop();
   await quietly(deps, plan, 'closing the egress gateway', () => resources.gateway?.close());
 
   const sandbox = resources.sandbox;
+  // A frozen sandbox runs nothing, git included.
+  if (frozen)
+    await quietly(
+      deps,
+      plan,
+      'waking the sandbox',
+      () => sandbox && withDeadline(sandbox.resume(), 10_000, 'Waking the sandbox'),
+    );
   const exit = sandbox ? await exitedAlready(sandbox) : undefined;
   const logLost = end?.code === 'log_unavailable';
   let result = NO_RESULT;
@@ -95,8 +103,6 @@ export async function concludeRun(
 async function takeResult(deps: RunDeps, plan: RunPlan, sandbox: Sandbox, resources: RunResources): Promise<RunResult> {
   const { source } = resources;
   if (!source) return NO_RESULT;
-  // A frozen sandbox runs nothing, git included.
-  await withDeadline(sandbox.resume(), 10_000, 'Waking the sandbox');
   await withDeadline(sandbox.killAll(), 10_000, 'Ending the agent’s processes');
   const signal = AbortSignal.timeout(RESULT_DEADLINE_MS);
   return collectResult(sandbox, source, (name, content) => deps.blobs.write(plan.runId, name, content, signal), signal);

@@ -14,7 +14,7 @@ export async function recover(options: {
   index: RunIndex;
   log: EventLog;
   sandboxes: SandboxRuntime;
-  signHead: (runId: string) => Promise<void>;
+  signHead: (runId: string) => Promise<unknown>;
   logger: Logger;
 }): Promise<{ reaped: number; closed: number }> {
   const reaped = await options.sandboxes.reap();

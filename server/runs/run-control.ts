@@ -55,8 +55,10 @@ export class RunControl {
     await this.#settle();
   }
 
-  endWork(): void {
+  /** @returns whether the sandbox is frozen, which whoever ends the run has to undo first */
+  endWork(): boolean {
     this.#working = false;
+    return this.#paused;
   }
 
   async setPaused(paused: boolean): Promise<void> {

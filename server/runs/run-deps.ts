@@ -30,7 +30,7 @@ export interface RunDeps {
   readonly openAgentSession: (options: SessionOptions) => Promise<AgentSession>;
   readonly agentLaunch: (agent: Agent) => AgentLaunch;
   /** Signs the last event of a finished run, so that its history cannot be rewritten afterwards. */
-  readonly signHead: (runId: string) => Promise<void>;
+  readonly signHead: (runId: string) => Promise<unknown>;
 }
 
 export interface SessionOptions {

@@ -92,14 +92,14 @@ curl -s http://notes.internal:${port}/x; curl -s -o /dev/null http://10.0.0.1/; 
   });
 
   test('is sealed: no network, no capabilities, nothing of the host, nothing writable but its own folders', async () => {
-    const prompt = `id -u; ls /sys/class/net; grep CapEff /proc/self/status; touch /usr/x 2>&1 | head -c 200; ls /run/caisson; cat /proc/version
+    const prompt = `id -u; tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; grep ' / ' /proc/mounts | grep -o ' ro,' ; grep CapEff /proc/self/status; touch /usr/x 2>&1 | head -c 200; ls /run/caisson; cat /proc/version; dmesg | head -n 1
 env | grep -c -i -E 'csn_|secret|password' ; getent hosts example.org || echo no-dns; kill -9 1 2>&1; timeout 3 bash -c 'echo > /dev/tcp/1.1.1.1/80' 2>&1 | tail -n 1; exit 0`;
     const { id } = await caisson.client.runs.create({ prompt });
     const { events } = await finished(caisson.client, id);
     const text = said(events);
-    expect(text).toContain('10001\nlo\n');
+    expect(text).toContain('10001\nlo\n ro,\n');
     expect(text).toContain('CapEff:\t0000000000000000');
-    expect(text).toContain('Read-only file system');
+    expect(text).toContain('Permission denied');
     expect(text).toContain('egress.sock\n');
     expect(text).toMatch(/gvisor/i);
     expect(text).toContain('no-dns');
