@@ -34,7 +34,9 @@ export const changedFile = z.object({
 export const runToWebview = z.discriminatedUnion('type', [
   message('init', {
     ...page,
+    /** Which run on which server: what `panelState` holds when VS Code restores the panel. */
     runId: z.string(),
+    server: z.string(),
     /** Shown until the events tell more. */
     title: z.string(),
     /** True where this key may look but not act. */
@@ -111,6 +113,9 @@ export type RunAction = (typeof runActions)[number];
 export type ChangeAction = (typeof changeActions)[number];
 export type ChangedFile = z.infer<typeof changedFile>;
 export type HistoryQuery = z.infer<typeof historyQuery>;
+
+/** What a page keeps with `setState` holds this, so that the host's WebviewPanelSerializer knows what to show again. */
+export const panelState = z.object({ runId: z.string(), server: z.string() });
 
 /** One function for each message of a union: a message that is added and not handled does not compile. */
 export type Handlers<M extends { type: string }> = {
