@@ -5,23 +5,38 @@ import { buildProgram } from './program.ts';
 import { EXIT, describeError, exitCodeFor } from './exit.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
+interface ServerCommand {
+  readonly description: string;
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
 /**
  * The commands that run a server, set one up, or measure one. They bring the whole server with them, so each is loaded
- * only when it is meant, or when help lists everything.
+ * only when it is meant; for the list of commands its line here is enough.
  */
-const SERVER_COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  serve: async () => (await import('./commands/serve.ts')).registerServe,
-  setup: async () => (await import('./commands/setup.ts')).registerSetup,
-  demo: async () => (await import('./demo/index.ts')).registerDemo,
+const SERVER_COMMANDS: Readonly<Record<string, ServerCommand>> = {
+  serve: {
+    description: 'Run the server: API, event stream, sandboxes',
+    load: async () => (await import('./commands/serve.ts')).registerServe,
+  },
+  setup: {
+    description: 'Prepare this machine: Docker engine, gVisor, runtime entry, sandbox image, agents',
+    load: async () => (await import('./commands/setup.ts')).registerSetup,
+  },
+  demo: {
+    description: 'Set this machine up and show one run',
+    load: async () => (await import('./demo/index.ts')).registerDemo,
+  },
 };
 
 async function registerServerCommands(program: Command, argv: readonly string[]): Promise<void> {
-  const wanted = argv.find((argument) => !argument.startsWith('-'));
-  const mine = program.commands.some((command) => command.name() === wanted);
-  if (mine) return;
-  const loaders =
-    wanted !== undefined && SERVER_COMMANDS[wanted] ? [SERVER_COMMANDS[wanted]] : Object.values(SERVER_COMMANDS);
-  for (const load of loaders) (await load())(program);
+  // `caisson serve …` and `caisson help serve`.
+  const [first, second] = argv.filter((argument) => !argument.startsWith('-'));
+  const wanted = first === 'help' ? second : first;
+  for (const [name, { description, load }] of Object.entries(SERVER_COMMANDS)) {
+    if (name === wanted) (await load())(program);
+    else program.command(name).description(description);
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import type { Bind } from './command.ts';
 import { registerAgents } from './commands/agents.ts';
 import { registerApply } from './commands/apply.ts';
@@ -17,7 +17,11 @@ export function buildProgram(version: string, bind: Bind): Command {
     .version(version, '-V, --version')
     .showHelpAfterError('(--help says more)')
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .configureHelp({
+      // That a flag is off unless it is given goes without saying.
+      optionDescription: (option) =>
+        option.defaultValue === false ? option.description : new Help().optionDescription(option),
+    })
     // Usage errors are thrown, so that main.ts alone decides how the program ends. Subcommands inherit this.
     .exitOverride()
     .addHelpText(
