@@ -82,7 +82,7 @@ const PROVIDER_VARIABLES: Readonly<Record<Provider, (model: string | undefined) 
   }),
 };
 
-/** What only one agent understands: no updates, no telemetry, and its own way of being told the model's address. */
+/** By pack, what only one agent understands: no updates, no telemetry, and its own way of being told the model's address. */
 const OWN_VARIABLES: Readonly<Record<string, (model: string | undefined) => Variables>> = {
   claude: () => ({
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
@@ -113,7 +113,7 @@ const OWN_VARIABLES: Readonly<Record<string, (model: string | undefined) => Vari
 };
 
 /**
- * How an agent is made to ask, or not, through ACP's session modes. Where both are the same mode the agent always asks,
+ * By pack, how an agent is made to ask, or not, through ACP's session modes. Where both are the same mode the agent always asks,
  * and `auto` means that the run answers in everybody's name: then each step that needed leave is in the log.
  */
 const SESSION_MODES: Readonly<Record<string, Readonly<Record<Approval, string>>>> = {
@@ -137,7 +137,7 @@ export function agentLaunch(agent: Agent, { packs }: { readonly packs: string })
   const { provider, model } = agent;
   const env = {
     ...(provider === undefined ? {} : PROVIDER_VARIABLES[provider](model)),
-    ...(agent.builtIn ? OWN_VARIABLES[agent.name]?.(model) : {}),
+    ...OWN_VARIABLES[packsOf(agent)[0] ?? '']?.(model),
     ...agent.variables,
   };
   const mounts = packsOf(agent).map((name) => ({ source: join(packs, name), target: `${PACKS}/${name}` }));
@@ -149,11 +149,11 @@ export function sessionSettings(
   agent: Agent,
   approval: Approval,
 ): { readonly mode?: string; readonly sessionMeta?: Readonly<Record<string, unknown>> } {
-  if (!agent.builtIn) return {};
-  const mode = SESSION_MODES[agent.name]?.[approval];
+  const [pack = ''] = packsOf(agent);
+  const mode = SESSION_MODES[pack]?.[approval];
   return {
     ...(mode === undefined ? {} : { mode }),
-    ...(agent.name === 'claude' && approval === 'ask' ? { sessionMeta: CLAUDE_IGNORES_REPOSITORY_SETTINGS } : {}),
+    ...(pack === 'claude' && approval === 'ask' ? { sessionMeta: CLAUDE_IGNORES_REPOSITORY_SETTINGS } : {}),
   };
 }
 

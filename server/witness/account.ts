@@ -86,12 +86,18 @@ export function createAccount(): Account {
     },
     connect: ({ pid, address }) => {
       const target = decodeSocketAddress(address);
-      if (!target) return [];
+      if (!target || target.address === NAME_CACHE) return [];
       return [{ type: 'process.connect', actor: 'kernel', data: { pid, process: known(pid).name, ...target } }];
     },
   };
   return { record: (report) => (handlers[report.kind] as (report: Report) => NewEvent[])(report) };
 }
+
+/**
+ * glibc asks a daemon that no sandbox has before every look-up of a user or a host: four connects for one `ls -l`. Its
+ * folder is on the read-only root, so nothing can ever answer there.
+ */
+const NAME_CACHE = '/var/run/nscd/socket';
 
 const UNREADABLE = '(unreadable)';
 const HIDDEN =

@@ -99,6 +99,11 @@ describe("the kernel's account of a sandbox", () => {
   });
 });
 
+it('leaves out what glibc asks a name cache that does not exist', () => {
+  const address = Buffer.concat([Buffer.from([1, 0]), Buffer.from('/var/run/nscd/socket\0')]);
+  expect(tell([{ kind: 'connect', pid: 3, address }])).toEqual([]);
+});
+
 describe('a socket address', () => {
   const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
   it.each([
