@@ -43,5 +43,5 @@ function toCommit(record: string): { id: string; subject: string } {
 }
 
 function malformed(): RunEnd {
-  return RunEnd.failed('internal', 'The list of changes that came out of the sandbox is malformed.');
+  return RunEnd.failed('result_failed', 'The list of changes that came out of the sandbox is malformed.');
 }

@@ -51,11 +51,14 @@ export async function concludeRun(
       result = await takeResult(deps, plan, sandbox, resources);
     } catch (error) {
       // A run that worked and whose work cannot be had has failed; one that failed anyway keeps its first reason.
-      failure ??= RunEnd.failed(
-        'internal',
-        `The result could not be taken out of the sandbox: ${messageOf(error)}`,
-        error,
-      );
+      failure ??=
+        error instanceof RunEnd
+          ? error
+          : RunEnd.failed(
+              'result_failed',
+              `The result could not be taken out of the sandbox: ${messageOf(error)}`,
+              error,
+            );
       deps.logger.warn({ runId: plan.runId, error: messageOf(error) }, 'the result could not be taken');
     }
   }

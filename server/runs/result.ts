@@ -62,7 +62,7 @@ export async function collectResult(
     what: 'Listing the changes',
   });
   if (listed.exitCode !== 0)
-    throw RunEnd.failed('internal', `git could not list the changes: ${listed.stderr.trim().slice(-300)}`);
+    throw RunEnd.failed('result_failed', `git could not list the changes: ${listed.stderr.trim().slice(-300)}`);
   const changes = parseChanges(listed.stdout);
   if (changes.files.length === 0 && changes.commits.length === 0) return { patch: null, commits: [], bundle: null };
   const [patch, bundle] = await Promise.all([
@@ -107,6 +107,6 @@ async function stream<T>(
     `Reading the ${argv[3] ?? 'result'}`,
   );
   if (exitCode !== 0)
-    throw RunEnd.failed('internal', `git ended with ${exitCode} while making the ${argv[3] ?? 'result'}.`);
+    throw RunEnd.failed('result_failed', `git ended with ${exitCode} while making the ${argv[3] ?? 'result'}.`);
   return written;
 }

@@ -1,6 +1,5 @@
 import type { RunFailureCode } from '../../shared/protocol/events.ts';
 import { LogUnavailable } from '../events/ports.ts';
-import { messageOf } from '../base/lifecycle.ts';
 
 export type EndState = 'succeeded' | 'failed' | 'canceled' | 'timed_out' | 'over_budget';
 
@@ -26,11 +25,7 @@ export function toRunEnd(error: unknown): RunEnd {
   if (error instanceof RunEnd) return error;
   if (error instanceof LogUnavailable) return RunEnd.failed(error.code, error.message, error);
   if (hasFailureCode(error)) return RunEnd.failed(error.code, error.message, error);
-  return RunEnd.failed(
-    'internal',
-    `The server failed while driving the run (${messageOf(error).slice(0, 200)}).`,
-    error,
-  );
+  return RunEnd.failed('internal', 'The server failed while driving the run; its log has the details.', error);
 }
 
 function hasFailureCode(error: unknown): error is Error & { code: RunFailureCode } {

@@ -80,7 +80,7 @@ async function collect(stream: Readable, maxBytes: number, what: string, cut = f
   let size = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     if (size + chunk.length > maxBytes) {
-      if (!cut) throw RunEnd.failed('internal', `${what} said more than ${maxBytes} bytes.`);
+      if (!cut) throw RunEnd.failed('result_failed', `${what} said more than ${maxBytes} bytes.`);
       chunks.push(chunk.subarray(0, maxBytes - size));
       size = maxBytes;
       continue;

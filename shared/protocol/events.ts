@@ -20,6 +20,7 @@ export const runFailureCodes = [
   'witness_lost',
   'log_unavailable',
   'log_limit',
+  'result_failed',
   'engine_lost',
   'server_restarted',
   'time_limit',

@@ -16,11 +16,9 @@ import { loadSecrets } from '../../server/config/secrets.ts';
 import type { Overrides } from '../../server/context.ts';
 import { startServer, type RunningServer } from '../../server/main.ts';
 import { snapshot } from '../../server/cli/git/snapshot.ts';
+import { TEST_RUNTIME } from './sandboxed.ts';
 
 const exec = promisify(execFile);
-
-/** The runtime entry that tests use, so that a server of the developer's own is never in the way. */
-export const TEST_RUNTIME = 'caisson-test';
 
 export interface TestServer {
   readonly dataDir: string;
@@ -30,7 +28,6 @@ export interface TestServer {
   readonly server: RunningServer;
   /** Stops this process's server and starts another on the same data directory. */
   restart(): Promise<void>;
-  /** A server with these settings in place of the ones it had. */
   close(): Promise<void>;
 }
 
@@ -40,7 +37,7 @@ export async function startTestServer(
   overrides: Overrides = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'caisson-test-'));
-  const dataDir = join(folder, 'data');
+  const dataDir = settings['CAISSON_DATA_DIR'] ?? join(folder, 'data');
   const start = async (): Promise<RunningServer> => {
     const env = readEnv({
       CAISSON_DATA_DIR: dataDir,
