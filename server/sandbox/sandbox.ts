@@ -66,6 +66,7 @@ export interface Absence {
 export interface SandboxStats {
   readonly cpuMs: number;
   readonly memoryBytes: number;
+  /** What counts against the host's own limit: the threads of the sandbox's kernel, not the agent's processes. */
   readonly processes: number;
 }
 
