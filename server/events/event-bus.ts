@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../shared/protocol/events.ts';
 import type { Logger } from '../base/logger.ts';
 
-export type Listener = (events: readonly RunEvent[]) => void;
+type Listener = (events: readonly RunEvent[]) => void;
 
 export interface EventBus {
   /** Calls each subscriber of the run, one after the other, before it returns. */

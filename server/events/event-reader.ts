@@ -67,7 +67,7 @@ export function createEventReader(records: Collection<EventRecord>, keys: RunKey
 }
 
 /** The types that a query names; `egress.*` names the family. Unknown ones name nothing. */
-export function typesOf(wanted: readonly string[]): string[] {
+function typesOf(wanted: readonly string[]): string[] {
   return eventTypes.filter((type) =>
     wanted.some((name) => (name.endsWith('.*') ? type.startsWith(name.slice(0, -1)) : type === name)),
   );

@@ -11,7 +11,7 @@ import type { Vault } from '../vault/vault.ts';
 import { limitData } from './limit-data.ts';
 
 /** OpenSSL's: over 1 MiB of data the portable one would hold up the event loop for some 10 ms. */
-export const sha256: Sha256 = (message) => createHash('sha256').update(message).digest();
+const sha256: Sha256 = (message) => createHash('sha256').update(message).digest();
 
 const NONCE_BYTES = 16;
 

@@ -5,7 +5,7 @@ import { CaissonError } from '../../shared/protocol/errors.ts';
  * text. An agent chooses what it sends, so data is cut rather than refused: a huge line must not end a run, and must not
  * go unrecorded either.
  */
-export const TRUNCATED = '…truncated';
+const TRUNCATED = '…truncated';
 
 /** Deeper values are replaced: JSON.stringify and the hash recurse, and 10,000 levels exhaust the stack. */
 const MAX_DEPTH = 64;

@@ -19,7 +19,11 @@ export interface Condition {
   $exists?: boolean;
 }
 
-/** Keys are field names, dots reach into objects. Several keys are joined by AND. */
+/**
+ * Keys are field names, dots reach into objects. Several keys are joined by AND. `null` also matches a missing field, and
+ * so does `$ne`; values of different types are neither equal nor ordered. Filter only on fields that hold scalars: what a
+ * filter on a list matches differs between stores. `undefined` is refused, since it could mean everything or nothing.
+ */
 export type Filter = { [field: string]: Scalar | Condition | readonly Filter[] | undefined } & {
   $or?: readonly Filter[];
   $and?: readonly Filter[];
@@ -35,6 +39,7 @@ export type Sort = Record<string, 1 | -1>;
 
 export interface FindOptions {
   sort?: Sort;
+  /** At least 1. */
   limit?: number;
 }
 

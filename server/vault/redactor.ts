@@ -4,7 +4,7 @@ export interface NamedSecret {
   readonly value: string;
 }
 
-export interface StreamRedactor {
+interface StreamRedactor {
   /** What can be shown now. Only what may be the beginning of a secret is held back. */
   push(chunk: string): string;
   /** What was held back, at the end of the stream. */
@@ -25,7 +25,7 @@ export interface Redactor {
  * Shorter secrets are not looked for: `true` or `1234` would be cut out of ordinary text everywhere, which hides nothing
  * (the pattern of holes gives it away) and ruins the record.
  */
-export const MIN_SECRET_LENGTH = 6;
+const MIN_SECRET_LENGTH = 6;
 
 interface Form {
   readonly text: string;

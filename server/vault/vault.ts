@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { open, seal } from './sealed.ts';
 
-export interface DataKey {
+interface DataKey {
   /** 32 bytes; only ever in memory. */
   readonly key: Buffer;
   /** The same under the vault's wrapping key, base64: what is stored. Destroying it destroys what the key sealed. */

@@ -13,8 +13,8 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-export const chainProblems = ['run', 'gap', 'data', 'commitment', 'hash', 'head'] as const;
-export type ChainProblem = (typeof chainProblems)[number];
+/** `run`: of another run; `gap`: a place is missing; `data`: cannot be hashed; the others: does not fit. */
+type ChainProblem = 'run' | 'gap' | 'data' | 'commitment' | 'hash' | 'head';
 
 export type ChainResult =
   | { readonly ok: true; readonly runId: string | undefined; readonly lastSeq: number; readonly head: string }

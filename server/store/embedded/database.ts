@@ -4,7 +4,7 @@ import Database from 'libsql';
 import { CaissonError } from '../../../shared/protocol/errors.ts';
 
 /** A prepared statement whose rows are the value of their only column. */
-export interface Statement {
+interface Statement {
   run(...parameters: readonly (string | number)[]): { changes: number };
   all(...parameters: readonly (string | number)[]): unknown[];
 }
