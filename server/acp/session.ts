@@ -1,5 +1,4 @@
 import type { ApprovalOption, NewEvent } from '../../shared/protocol/events.ts';
-import type { SandboxProcess } from '../sandbox/sandbox.ts';
 
 export interface TurnUsage {
   readonly inputTokens: number;
@@ -49,5 +48,3 @@ export interface SessionContext {
   /** For streams of text, where a secret can be split across events. Whole events are redacted by `emit`. */
   readonly streamRedactor?: () => StreamRedactor;
 }
-
-export type StartProcess = (argv: readonly string[], env: Readonly<Record<string, string>>) => Promise<SandboxProcess>;

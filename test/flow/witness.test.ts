@@ -139,7 +139,7 @@ describe("gVisor's kernel as a witness", () => {
     const [first, second] = [await create('sleep 60'), await create('sleep 60')];
     const [a, b] = [watch(first), watch(second)];
     await run('docker', ['start', first, second]);
-    await vi.waitFor(() => expect([a.events.length, b.events.length].every((count) => count > 0)).toBe(true));
+    await vi.waitFor(() => expect([a.events.length, b.events.length].every((count) => count > 0)).toBe(true), 10_000);
     await run('docker', ['kill', first]);
     await vi.waitFor(() => expect(a.lost).toHaveLength(1), 10_000);
     expect(b.lost).toEqual([]);

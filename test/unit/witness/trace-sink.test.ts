@@ -25,6 +25,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+/** Waits as long as a busy machine needs. */
+const eventually = (check: () => void) => vi.waitFor(check, 10_000);
+
 /** A gVisor kernel: connects, exchanges versions, then reports. */
 async function kernel(): Promise<SeqpacketSocket> {
   const socket = new SeqpacketSocket();
@@ -54,7 +57,7 @@ describe('the trace sink', () => {
     const [kernelA, kernelB] = [await kernel(), await kernel()];
     kernelA.write(execPacket({ containerId: 'a' }, '/bin/a', ['a']));
     kernelB.write(execPacket({ containerId: 'b' }, '/bin/b', ['b']));
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(a.events).toMatchObject([{ type: 'process.exec', actor: 'kernel', data: { path: '/bin/a' } }]);
       expect(b.events).toMatchObject([{ type: 'process.exec', actor: 'kernel', data: { path: '/bin/b' } }]);
     });
@@ -65,7 +68,7 @@ describe('the trace sink', () => {
     const socket = await kernel();
     socket.write(execPacket({ containerId: 'a' }, '/bin/a', ['a']));
     socket.write(execPacket({ containerId: 'b' }, '/bin/forged', ['forged']));
-    await vi.waitFor(() => expect(a.lost).toHaveBeenCalledWith(expect.stringContaining('spoke for b')));
+    await eventually(() => expect(a.lost).toHaveBeenCalledWith(expect.stringContaining('spoke for b')));
     expect(b.events).toEqual([]);
     expect(b.lost).not.toHaveBeenCalled();
   });
@@ -73,7 +76,7 @@ describe('the trace sink', () => {
   it('counts what nobody watches', async () => {
     const socket = await kernel();
     socket.write(execPacket({ containerId: 'stranger' }, '/bin/x', ['x']));
-    await vi.waitFor(() => expect(sink.stats().unwatched).toBe(1));
+    await eventually(() => expect(sink.stats().unwatched).toBe(1));
   });
 
   it('says so once when the connection of a watched sandbox ends', async () => {
@@ -81,7 +84,7 @@ describe('the trace sink', () => {
     const socket = await kernel();
     socket.write(execPacket({ containerId: 'a' }, '/bin/a', ['a']));
     socket.destroy();
-    await vi.waitFor(() => expect(a.lost).toHaveBeenCalledOnce());
+    await eventually(() => expect(a.lost).toHaveBeenCalledOnce());
     expect(a.events).toHaveLength(1);
   });
 
@@ -89,7 +92,7 @@ describe('the trace sink', () => {
     await sink.close();
     sink = await createTraceSink({ socketPath, logger, firstReportMs: 30 });
     const a = watch('a');
-    await vi.waitFor(() => expect(a.lost).toHaveBeenCalledWith(expect.stringContaining('reported nothing')));
+    await eventually(() => expect(a.lost).toHaveBeenCalledWith(expect.stringContaining('reported nothing')));
   });
 
   it('raises an alert for reports that gVisor dropped, and for one that cannot be read', async () => {
@@ -101,7 +104,7 @@ describe('the trace sink', () => {
     socket.write(packet(4, message({ containerId: 'a' }).finish(), 2));
     socket.write(packet(4, message({ containerId: 'a' }).finish(), 3));
     socket.write(connectPacket({ containerId: 'a' }, inet('10.0.0.1', 80)));
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(a.events.flatMap((event) => (event.type === 'alert.raised' ? [event.data.rule] : []))).toEqual([
         'witness.malformed',
         'witness.dropped',
@@ -127,7 +130,7 @@ describe('the trace sink', () => {
     const socket = await kernel();
     const expected = Array.from({ length: 200 }, (_, i) => `/bin/${i}`);
     for (const path of expected) socket.write(execPacket({ containerId: 'a' }, path, [path]));
-    await vi.waitFor(() => expect(paths.length).toBeGreaterThan(0));
+    await eventually(() => expect(paths.length).toBeGreaterThan(0));
     socket.end();
     await stop();
     expect(paths).toEqual(expected);
@@ -137,14 +140,14 @@ describe('the trace sink', () => {
     const lost = vi.fn<(reason: string) => void>();
     sink.watch('a', { onEvents: () => Promise.reject(new Error('disk full')), onLost: lost });
     (await kernel()).write(execPacket({ containerId: 'a' }, '/bin/a', ['a']));
-    await vi.waitFor(() => expect(lost).toHaveBeenCalledWith(expect.stringContaining('disk full')));
+    await eventually(() => expect(lost).toHaveBeenCalledWith(expect.stringContaining('disk full')));
   });
 
   it('does not call a sandbox lost that is no longer watched', async () => {
     const a = watch('a');
     const socket = await kernel();
     socket.write(execPacket({ containerId: 'a' }, '/bin/a', ['a']));
-    await vi.waitFor(() => expect(a.events).toHaveLength(1));
+    await eventually(() => expect(a.events).toHaveLength(1));
     socket.end();
     await a.stop();
     expect(a.lost).not.toHaveBeenCalled();
@@ -163,7 +166,7 @@ describe('the trace sink', () => {
     );
     const a = watch('a');
     (await kernel()).write(execPacket({ containerId: 'a' }, '/bin/a', ['a']));
-    await vi.waitFor(() => expect(a.events).toHaveLength(1));
+    await eventually(() => expect(a.events).toHaveLength(1));
   });
 
   it('replaces what a dead server left', async () => {
