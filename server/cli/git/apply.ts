@@ -1,5 +1,7 @@
-import { CaissonError } from '../../../shared/protocol/errors.ts';
-import { git, gitWords, tryGit, type GitResult } from './git.ts';
+import { fetchRunBranch } from '../../../shared/source/branch.ts';
+import { createGit } from '../../../shared/source/git.ts';
+import { gitWords, tryGit, type GitResult } from './git.ts';
+import { sourceHost } from './host.ts';
 
 export type ApplyResult =
   | { readonly outcome: 'applied' }
@@ -44,24 +46,6 @@ const conflictsOf = ({ stderr }: GitResult): string[] =>
   stderr.split('\n').flatMap((line) => /^U (.+)$/.exec(line)?.[1] ?? []);
 
 /** Creates `branch` from a bundle of the run's branch, without checking it out. */
-export async function fetchBranch(bundle: string, branch: string, folder: string): Promise<{ commit: string }> {
-  const options = { cwd: folder };
-  const valid = await tryGit(['check-ref-format', '--branch', branch], options);
-  if (valid.exitCode !== 0) throw new CaissonError('invalid_request', `"${branch}" is not a branch name.`);
-  const ref = `refs/heads/${branch}`;
-  if ((await tryGit(['show-ref', '--verify', '--quiet', ref], options)).exitCode === 0)
-    throw new CaissonError('conflict', `The branch ${branch} exists already. Choose another name with --branch.`);
-  const heads = await git(['bundle', 'list-heads', bundle], options);
-  const source = /^[0-9a-f]+ (refs\/heads\/\S+)$/m.exec(heads)?.[1];
-  if (!source) throw new CaissonError('internal', 'The bundle of the run holds no branch.');
-  // What an agent committed is checked before it becomes part of the repository (git-config(1), transfer.fsckObjects).
-  const args = ['-c', 'transfer.fsckObjects=true', 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head'];
-  const fetched = await tryGit([...args, bundle, `${source}:${ref}`], options);
-  if (fetched.exitCode !== 0) {
-    const advice = /prerequisite/.test(fetched.stderr)
-      ? 'This repository does not have the commit that the run started from. Run it in the repository that the run was started in.'
-      : gitWords(fetched);
-    throw new CaissonError('conflict', `The run's branch could not be fetched: ${advice}`);
-  }
-  return { commit: await git(['rev-parse', ref], options) };
+export function fetchBranch(bundle: string, branch: string, folder: string): Promise<{ commit: string }> {
+  return fetchRunBranch(createGit(sourceHost), bundle, branch, { cwd: folder });
 }

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { CaissonError } from '../../../shared/protocol/errors.ts';
 import { gitEnvironment, gitFailure, gitWords, QUIET } from '../../../shared/source/git.ts';
 import type { GitCall, GitResult } from '../../../shared/source/host.ts';
 
@@ -47,11 +46,4 @@ const commandOf = (args: readonly string[]) =>
 /** Runs git and returns what it said, whatever its exit code. */
 export function tryGit(args: readonly string[], options: GitOptions): Promise<GitResult> {
   return spawnGit([...QUIET, ...args], { ...options, env: gitEnvironment(process.env) });
-}
-
-/** Runs git, and returns its output without the last line break. @throws {CaissonError} with git's own words */
-export async function git(args: readonly string[], options: GitOptions): Promise<string> {
-  const result = await tryGit(args, options);
-  if (result.exitCode === 0) return result.stdout.replace(/\n$/, '');
-  throw new CaissonError('invalid_request', `git ${args[0]} failed in ${options.cwd}: ${gitWords(result)}`);
 }
