@@ -204,9 +204,14 @@ function watchKernel(
   resources: RunResources,
 ): () => Promise<void> {
   return deps.witness.watch(sandboxId, {
-    onEvents: (events) => {
-      // A refused append has already closed the egress (RunLog); here it also ends the run.
-      log.emit(...events).catch((error: unknown) => control.end(toRunEnd(error)));
+    // A batch waits for the one before, so a flood of processes goes at the pace of the log. A refused append has
+    // already closed the egress (RunLog); here it also ends the run.
+    onEvents: async (events) => {
+      try {
+        await log.emit(...events);
+      } catch (error) {
+        control.end(toRunEnd(error));
+      }
     },
     onLost: (reason) => {
       witnessLost(reason, control, resources).catch((error: unknown) => control.end(toRunEnd(error)));
