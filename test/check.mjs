@@ -3,10 +3,10 @@
 // The boundary test is an ordinary unit test, so that it can assert that it saw files.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ensureInstalled } from '../server/cli/bootstrap.mjs';
+import { prepare } from './prepare.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-ensureInstalled();
+prepare();
 
 const steps = [
   ['types', 'tsc', ['-p', 'tsconfig.json', '--noEmit']],

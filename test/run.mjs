@@ -3,11 +3,10 @@
 // the machine (engine, gVisor, image, agent) is done by test/support/flow-setup.ts, which says what it does.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ensureInstalled, ensureBuilt } from '../server/cli/bootstrap.mjs';
+import { prepare } from './prepare.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-ensureInstalled();
-ensureBuilt();
+prepare();
 
 const check = spawnSync(process.execPath, [`${root}test/check.mjs`], { cwd: root, stdio: 'inherit' });
 const tests = spawnSync(
