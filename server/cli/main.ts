@@ -23,6 +23,10 @@ const SERVER_COMMANDS: Readonly<Record<string, ServerCommand>> = {
     description: 'Prepare this machine: Docker engine, gVisor, runtime entry, sandbox image, agents',
     load: async () => (await import('./commands/setup.ts')).registerSetup,
   },
+  doctor: {
+    description: 'Check what a server on this machine needs, and say how to mend what is missing',
+    load: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  },
   demo: {
     description: 'Set this machine up and show one run',
     load: async () => (await import('./demo/index.ts')).registerDemo,

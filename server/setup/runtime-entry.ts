@@ -92,7 +92,8 @@ export function runtimeStep(engine: Engine, runtimes: readonly string[]): Step {
   };
 }
 
-const podInitText = (runtime: string): string => `${JSON.stringify(traceConfig(traceSocketPath(runtime)), null, 2)}\n`;
+export const podInitText = (runtime: string): string =>
+  `${JSON.stringify(traceConfig(traceSocketPath(runtime)), null, 2)}\n`;
 
 async function readOptional(path: string): Promise<string | undefined> {
   try {

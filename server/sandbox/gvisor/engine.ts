@@ -10,6 +10,8 @@ export interface EngineInfo {
   readonly runtimes: readonly string[];
   /** Where images and containers are kept. */
   readonly dataRoot: string;
+  /** The engine's clock. */
+  readonly time: Date;
 }
 
 /** What setup and doctor need of the container engine, without its client's types. */
@@ -40,6 +42,7 @@ interface EngineReply {
   readonly ServerVersion: string;
   readonly Runtimes?: Record<string, unknown>;
   readonly DockerRootDir: string;
+  readonly SystemTime: string;
 }
 
 /** The local engine, or the one that DOCKER_HOST names. */
@@ -47,7 +50,12 @@ export function connectEngine(docker: Docker = new Docker()): Engine {
   return {
     async info(timeoutMs = 10_000) {
       const info = (await withDeadline(docker.info(), timeoutMs, 'The container engine')) as EngineReply;
-      return { version: info.ServerVersion, runtimes: Object.keys(info.Runtimes ?? {}), dataRoot: info.DockerRootDir };
+      return {
+        version: info.ServerVersion,
+        runtimes: Object.keys(info.Runtimes ?? {}),
+        dataRoot: info.DockerRootDir,
+        time: new Date(info.SystemTime),
+      };
     },
     async answers() {
       try {
