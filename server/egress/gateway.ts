@@ -13,6 +13,7 @@ import { EgressShut, Ledger } from './ledger.ts';
 import { DEFAULT_LIMITS, type EgressLimits } from './limits.ts';
 import { Pipelining } from './pipelining.ts';
 import { refuseSocket, type Refusal } from './reply.ts';
+import { Surplus } from './surplus.ts';
 import { lookupLocally, resolvePublicly, type Resolve } from './resolve.ts';
 
 export interface EgressGatewayOptions {
@@ -58,8 +59,7 @@ class Gateway implements EgressGateway {
   readonly #sockets = new Set<Socket>();
   readonly #inFlight = new Set<Promise<void>>();
   readonly #pipelining: Pipelining;
-  #surplus = 0;
-  #surplusTimer: NodeJS.Timeout | undefined;
+  readonly #surplus: Surplus;
   #closed: Promise<void> | undefined;
 
   constructor(options: EgressGatewayOptions) {
@@ -67,6 +67,7 @@ class Gateway implements EgressGateway {
     this.socketPath = options.socketPath;
     this.#limits = limits;
     this.#pipelining = new Pipelining(limits.maxPipelined);
+    this.#surplus = new Surplus(limits.surplusReportMs, (count) => this.#recordSurplus(count));
     this.#ledger = new Ledger({
       record: options.record,
       limits,
@@ -107,7 +108,7 @@ class Gateway implements EgressGateway {
     });
     server.maxConnections = this.#limits.maxConnections;
     server.on('connection', (socket) => this.#track(socket));
-    server.on('drop', () => this.#countSurplus());
+    server.on('drop', () => this.#surplus.add());
     server.on('request', (request, response) => this.#onRequest(request, response));
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
       this.#onRequest(request, response),
@@ -145,10 +146,7 @@ class Gateway implements EgressGateway {
 
   async #close(): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    if (this.#surplusTimer) {
-      clearTimeout(this.#surplusTimer);
-      this.#reportSurplus();
-    }
+    this.#surplus.flush();
     this.#cutAll('The gateway is closing.');
     try {
       const done = Promise.all([stopped, this.#settled()]);
@@ -237,16 +235,7 @@ class Gateway implements EgressGateway {
     this.#run(answer(), socket);
   }
 
-  /** Connections beyond the limit are closed unread; they are counted, and the log is told at most every few seconds. */
-  #countSurplus(): void {
-    this.#surplus += 1;
-    this.#surplusTimer ??= setTimeout(() => this.#reportSurplus(), this.#limits.surplusReportMs);
-  }
-
-  #reportSurplus(): void {
-    const surplus = this.#surplus;
-    this.#surplus = 0;
-    this.#surplusTimer = undefined;
+  #recordSurplus(surplus: number): void {
     const asked = { protocol: 'connect', method: '', host: '', port: 0 } as const;
     const reason = `${surplus} connections were refused: a sandbox may have ${this.#limits.maxConnections} at a time.`;
     this.#run(

@@ -3,7 +3,7 @@ import type { NetworkPolicy } from '../protocol/rest.ts';
 import { parsePattern, type DomainPattern } from './domain-pattern.ts';
 import { GROUPS } from './groups.ts';
 
-export interface CompiledRule {
+interface CompiledRule {
   /** What events name: `group:git` or `pattern:*.example.com:8443`. */
   readonly rule: string;
   readonly pattern: DomainPattern;

@@ -18,9 +18,9 @@ const undo: Undo[] = [];
 export async function releaseAll(): Promise<void> {
   for (let next = undo.pop(); next; next = undo.pop()) await next();
 }
-export const onRelease = (release: Undo) => void undo.push(release);
+const onRelease = (release: Undo) => void undo.push(release);
 
-export function tempFolder(): string {
+function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'caisson-egress-'));
   onRelease(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
