@@ -31,6 +31,10 @@ const SERVER_COMMANDS: Readonly<Record<string, ServerCommand>> = {
     description: 'Set this machine up and show one run',
     load: async () => (await import('./demo/index.ts')).registerDemo,
   },
+  bench: {
+    description: 'Measure speed and memory, as ratios against the bare parts in the same run',
+    load: async () => (await import('./bench/index.ts')).registerBench,
+  },
 };
 
 async function registerServerCommands(program: Command, argv: readonly string[]): Promise<void> {
