@@ -56,6 +56,8 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, what: str
 
 /** Waits for `promise` unless `signal` aborts first, which rejects with the signal's reason. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Whoever is no longer waiting must not turn a later failure into an unhandled rejection.
+  promise.catch(() => undefined);
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

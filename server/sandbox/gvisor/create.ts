@@ -64,6 +64,7 @@ export async function createSandbox(
 
     const output = await attach(container);
     cleanup.add('output of PID 1', () => void output.destroy());
+    signal.throwIfAborted();
     await untilAborted(deadline(startContainer(container), 'Starting the sandbox'), signal);
     let destroying = false;
     const life = watchLife(docker, container, () => destroying);

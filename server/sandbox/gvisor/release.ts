@@ -48,6 +48,8 @@ export function remainsOf(container: string, sandboxFolder: string, egressFolder
 /** True when the engine says that there is no such container. Asked again while it is busy, or not there itself. */
 async function removeContainer(docker: Docker, name: string): Promise<boolean> {
   const container = docker.getContainer(name);
+  // A frozen kernel cannot take the order to end, and the engine would wait ten seconds for it. Refused if not paused.
+  await container.unpause().catch(() => undefined);
   for (const deadline = Date.now() + REMOVE_DEADLINE_MS; Date.now() < deadline; await sleep(150)) {
     try {
       await container.remove({ force: true, v: true, abortSignal: AbortSignal.timeout(20_000) });
