@@ -1,28 +1,26 @@
 import { chmod } from 'node:fs/promises';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
 import type { Cleanup } from '../../base/lifecycle.ts';
 import { median, round, type Measurement } from './measure.ts';
+import { sendBytes } from './upstream.ts';
 import type { BenchWorld } from './world.ts';
 
 const HOST = 'upstream.bench.internal';
-const MEGABYTES = 300;
 const ROUNDS = 5;
 const MIN_RATIO = 0.8;
-const CHUNK = Buffer.alloc(256 * 1024, 'x');
 
 let upstreamPort = 0;
 
-/** The host that sandboxes download from: on this machine, let through by an operator's exception. */
+/** Starts the host that sandboxes download from, on this machine, and lets it through by an operator's exception. */
 export async function startUpstream(cleanup: Cleanup): Promise<{ exception: string }> {
-  const server = createServer((_request, response) => sendBytes(response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanup.add('upstream', () => {
-    server.closeAllConnections();
-    server.close();
-  });
-  upstreamPort = (server.address() as AddressInfo).port;
+  const worker = new Worker(new URL('./upstream.js', import.meta.url));
+  cleanup.add('upstream', async () => void (await worker.terminate()));
+  const [message] = (await once(worker, 'message', { signal: AbortSignal.timeout(10_000) })) as [unknown];
+  upstreamPort = z.object({ port: z.number() }).parse(message).port;
   return { exception: `${HOST}:${upstreamPort}=127.0.0.1/32` };
 }
 
@@ -90,14 +88,4 @@ function compare(output: string): Measurement[] {
       met: ours / bare >= MIN_RATIO,
     };
   });
-}
-
-function sendBytes(response: ServerResponse): void {
-  let left = MEGABYTES * 4;
-  response.setHeader('content-length', left * CHUNK.length);
-  const send = () => {
-    while (left-- > 0) if (!response.write(CHUNK)) return void response.once('drain', send);
-    response.end();
-  };
-  send();
 }
