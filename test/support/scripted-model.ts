@@ -12,6 +12,10 @@ export interface ScriptedModel {
   readonly url: string;
   /** Requests that were answered with a scripted turn, as the agent sent them. */
   readonly requests: readonly ModelRequest[];
+  /** Replaces the script, for the next conversation, and forgets the requests. */
+  script(turns: readonly Turn[]): void;
+  /** Turns of the script that nobody has asked for yet. */
+  unused(): readonly Turn[];
   close(): Promise<void>;
 }
 
@@ -21,7 +25,7 @@ export interface ModelRequest {
   readonly body: {
     readonly model: string;
     readonly tools?: readonly { readonly name: string }[];
-    readonly messages: readonly unknown[];
+    readonly messages: readonly { readonly role: string }[];
   };
 }
 
@@ -29,6 +33,9 @@ export interface ModelRequest {
 const DONE: Turn = [{ text: 'Done.' }];
 
 /**
+ * Which turn answers a request follows from the conversation that it carries, so an agent that asks twice, or that asks
+ * something on the side, does not bring the script out of step.
+ *
  * A server of the Anthropic Messages API (streaming, https://docs.anthropic.com/en/api/messages-streaming) that says what
  * it is told to, so that a real agent works deterministically and offline. Requests without tools are the agent's
  * own business (titles, warm-up) and take no turn from the script.
@@ -37,8 +44,9 @@ export async function startScriptedModel(
   script: readonly Turn[],
   listen: { path?: string } = {},
 ): Promise<ScriptedModel> {
-  const turns = [...script];
-  const requests: ModelRequest[] = [];
+  let turns = [...script];
+  let requests: ModelRequest[] = [];
+  const used = new Set<Turn>();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '';
@@ -48,7 +56,9 @@ export async function startScriptedModel(
     const body = JSON.parse(text) as ModelRequest['body'] & { readonly stream?: boolean };
     const scripted = (body.tools ?? []).length > 0;
     if (scripted) requests.push({ path, headers: request.headers, body });
-    const turn = scripted ? (turns.shift() ?? DONE) : DONE;
+    const said = body.messages.filter((message) => message.role === 'assistant').length;
+    const turn = scripted ? (turns[said] ?? DONE) : DONE;
+    used.add(turn);
     if ('status' in turn)
       return json(response, turn.status, { type: 'error', error: { type: 'api_error', message: turn.error } });
     const message = toMessage(body.model, requests.length, turn);
@@ -66,7 +76,15 @@ export async function startScriptedModel(
   const address = server.address() as AddressInfo | string;
   return {
     url: typeof address === 'string' ? address : `http://127.0.0.1:${address.port}`,
-    requests,
+    get requests() {
+      return requests;
+    },
+    script(next) {
+      turns = [...next];
+      requests = [];
+      used.clear();
+    },
+    unused: () => turns.filter((turn) => !used.has(turn)),
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
