@@ -34,7 +34,7 @@ import { Uploads } from './uploads/uploads.ts';
 import { createRedactor } from './vault/redactor.ts';
 import { loadSigningKey } from './vault/signing-key.ts';
 import { createVault, type Vault } from './vault/vault.ts';
-import { createTraceSink, type TraceSink } from './witness/trace-sink.ts';
+import { createTraceSink, type Witness } from './witness/trace-sink.ts';
 
 /** Every service of a server, constructed in one place and in the order in which they need each other. */
 export interface Context {
@@ -55,7 +55,7 @@ export interface Context {
   readonly proofs: RunProofs;
   readonly sandboxes: SandboxRuntime;
   readonly runtime: RuntimeInfo;
-  readonly witness: TraceSink;
+  readonly witness: Witness;
   readonly index: RunIndex;
   readonly runs: RunService;
   /** Releases everything, in the reverse order. */
@@ -106,8 +106,7 @@ async function build(config: Config, secrets: Secrets, overrides: Overrides, cle
     });
   const runtime = await sandboxes.describe();
   requireSandboxed(runtime, config);
-  const witness = await createTraceSink({ socketPath: requireTraceSocket(runtime), logger });
-  cleanup.add('kernel witness', () => witness.close());
+  const witness = await openWitness(runtime, logger, cleanup);
 
   const organizations = new Organizations(store, clock);
   const organizationKeys = new OrganizationKeys(organizations, vault);
@@ -203,8 +202,17 @@ function requireSandboxed(runtime: RuntimeInfo, config: Config): void {
   );
 }
 
-function requireTraceSocket(runtime: RuntimeInfo): string {
-  if (runtime.traceSocket !== undefined) return runtime.traceSocket;
+/** Without gVisor there is nobody who could testify; such runs are possible only where the operator allowed them. */
+async function openWitness(runtime: RuntimeInfo, logger: Logger, cleanup: Cleanup): Promise<Witness> {
+  if (runtime.traceSocket !== undefined) {
+    const sink = await createTraceSink({ socketPath: runtime.traceSocket, logger });
+    cleanup.add('kernel witness', () => sink.close());
+    return sink;
+  }
+  if (!runtime.sandboxed) {
+    logger.warn({ runtime: runtime.runtime }, 'runs are NOT sandboxed, and no kernel witness sees them');
+    return { watch: () => () => Promise.resolve() };
+  }
   throw new CaissonError(
     'sandbox_unavailable',
     `The runtime ${runtime.runtime} reports to no witness, so nobody would see what runs do. \`caisson setup --runtime ${runtime.runtime}\` mends it.`,

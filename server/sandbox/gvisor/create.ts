@@ -72,7 +72,7 @@ export async function createSandbox(
     // Nothing that the relay says later is of use; the engine drops it when nobody is attached.
     output.destroy();
 
-    const kernel = await untilAborted(requireGvisor(context, { container, ...life }, version), signal);
+    const gvisor = await untilAborted(requireGvisor(context, { container, ...life }, version), signal);
     const coldStartMs = Math.round(performance.now() - started);
     const onDestroy = (): void => {
       destroying = true;
@@ -83,7 +83,8 @@ export async function createSandbox(
       container,
       ...life,
       runId: spec.runId,
-      kernel,
+      kernel: gvisor ? `gVisor (${version})` : version,
+      gvisor,
       coldStartMs,
       remains,
       onDestroy,
@@ -158,8 +159,8 @@ async function waitForRelay(output: Duplex, exited: Promise<SandboxExit>): Promi
   return withDeadline(Promise.race([ready, died]), RELAY_DEADLINE_MS, 'The relay of the sandbox');
 }
 
-/** The kernel as it is shown to people. @throws {CaissonError} when it is not gVisor's and that is not allowed */
-async function requireGvisor(context: CreateContext, target: ExecTarget, version: string): Promise<string> {
+/** Whether the kernel is gVisor's. @throws {CaissonError} when it is not, and that is not allowed */
+async function requireGvisor(context: CreateContext, target: ExecTarget, version: string): Promise<boolean> {
   const readLog = async (): Promise<string> => {
     const process = await startProcess(target, ['dmesg'], { cwd: '/' });
     process.stdin.end();
@@ -169,9 +170,9 @@ async function requireGvisor(context: CreateContext, target: ExecTarget, version
     return log;
   };
   if (await withDeadline(context.isGvisor(version, readLog), STEP_DEADLINE_MS, 'Asking the sandbox for its kernel')) {
-    return `gVisor (${version})`;
+    return true;
   }
-  if (context.allowUnsandboxed) return version;
+  if (context.allowUnsandboxed) return false;
   throw new CaissonError(
     'sandbox_unavailable',
     `The runtime «${context.runtime}» is not gVisor: the sandbox says that its kernel is «${version}». \`caisson setup\` registers gVisor.`,

@@ -14,12 +14,28 @@ import { startProcess, type ExecTarget } from './exec.ts';
 import { releaseSandbox, type Remains } from './release.ts';
 
 const CONTROL_DEADLINE_MS = 15_000;
+const KILL_TRIES = 3;
 
 /**
- * Becomes the agent's user and kills all that this user may signal; kill(2) leaves out the caller. Three times, for what
- * was being forked meanwhile. It starts with privileges, inside gVisor and from the read-only image, because an exec as
- * the agent's user is refused exactly when it is needed most: at the user's process limit (RLIMIT_NPROC).
+ * Becomes the agent's user and signals all that this user may signal; kill(2) leaves out the caller. First everything is
+ * stopped, several times over: what is stopped keeps its place under the process limit, so a fork bomb runs out of
+ * places, where killing alone would make room for its next generation. Then everything is killed, and looked for:
+ * `[ -O file ]` is true for what this user owns, which is this shell itself and whatever has survived.
+ *
+ * It starts with privileges, inside gVisor and from the read-only image, because an exec as the agent's user is refused
+ * exactly when it is needed most: at the user's process limit (RLIMIT_NPROC).
  */
+const KILL_SCRIPT = `
+round=0
+while [ $round -lt 50 ]; do
+  round=$((round + 1))
+  for _ in 1 2 3 4 5 6 7 8; do kill -STOP -1; done
+  kill -KILL -1
+  left=0
+  for process in /proc/[0-9]*; do [ -O "$process" ] && left=$((left + 1)); done
+  [ $left -le 1 ] && exit 0
+done
+exit 3`;
 const KILL_AGENT = [
   'setpriv',
   `--reuid=${AGENT_UID}`,
@@ -29,13 +45,15 @@ const KILL_AGENT = [
   '--',
   '/bin/sh',
   '-c',
-  'kill -9 -1; kill -9 -1; kill -9 -1; exit 0',
+  KILL_SCRIPT,
 ];
 
 export interface SandboxParts extends ExecTarget {
   readonly docker: Docker;
   readonly runId: string;
   readonly kernel: string;
+  /** False only where the operator allowed sandboxes that are none. */
+  readonly gvisor: boolean;
   readonly coldStartMs: number;
   readonly remains: Remains;
   /** Called as soon as destruction begins, so that the exit is known to be ours. */
@@ -65,18 +83,28 @@ export class GvisorSandbox implements Sandbox {
   }
 
   async killAll(): Promise<void> {
-    const root = { user: '0:0', privileged: true };
-    const process = await startProcess(this.#parts, KILL_AGENT, { cwd: '/' }, root);
+    // A process of the agent's may kill the killer: then another one is sent.
+    for (let attempt = 1; ; attempt++) {
+      const exitCode = await withDeadline(this.#killOnce(), CONTROL_DEADLINE_MS, 'Ending the processes of a sandbox');
+      if (exitCode === 0) return;
+      if (attempt === KILL_TRIES) {
+        throw new CaissonError(
+          'sandbox_unavailable',
+          `The processes of the sandbox could not be ended (exit code ${exitCode}).`,
+        );
+      }
+    }
+  }
+
+  async #killOnce(): Promise<number> {
+    // Privileges are gVisor's to give: without it they would be the host's own.
+    const process = this.#parts.gvisor
+      ? await startProcess(this.#parts, KILL_AGENT, { cwd: '/' }, { user: '0:0', privileged: true })
+      : await startProcess(this.#parts, ['/bin/sh', '-c', KILL_SCRIPT], { cwd: '/' });
     process.stdin.end();
     process.stdout.resume();
     process.stderr.resume();
-    const exitCode = await withDeadline(process.exit, CONTROL_DEADLINE_MS, 'Ending the processes of a sandbox');
-    if (exitCode !== 0) {
-      throw new CaissonError(
-        'sandbox_unavailable',
-        `The processes of the sandbox could not be ended (exit code ${exitCode}).`,
-      );
-    }
+    return process.exit;
   }
 
   async pause(): Promise<void> {
