@@ -1,0 +1,71 @@
+import * as vscode from 'vscode';
+import { historyFromWebview, historyToWebview, type HistoryToWebview } from '../../shared/protocol/panel.ts';
+import type { Services } from '../services.ts';
+import { membersOf, toRunQuery } from './history-query.ts';
+import { answer, createPage, pageTexts, panelIcon, type Page } from './page.ts';
+
+export const HISTORY_PANEL = 'caisson.history';
+/** Members are those of the latest runs: there is no list of members to ask for. */
+const SAMPLE = 200;
+
+/** The history of everyone's runs, for those who may read it; members see their own. */
+export function openHistoryPage(services: Services, panel: vscode.WebviewPanel): void {
+  panel.iconPath = panelIcon(services.extensionUri);
+  const page: Page<HistoryToWebview> = createPage({
+    panel,
+    extensionUri: services.extensionUri,
+    name: 'history',
+    incoming: historyFromWebview,
+    outgoing: historyToWebview,
+    log: services.log,
+    handlers: {
+      ready: () => introduce(services, page),
+      query: async ({ request, query, cursor, limit }) => {
+        try {
+          const session = await services.session();
+          const { items, nextCursor } = await session.call((client) =>
+            client.runs.list(toRunQuery(query, cursor, limit)),
+          );
+          await page.send({ type: 'rows', request, rows: items, ...(nextCursor !== undefined && { nextCursor }) });
+        } catch (error) {
+          await answer(page, request, () => Promise.reject(error), services.log);
+        }
+      },
+      open: ({ runId }) => services.panels.openRun(runId),
+      save: ({ request, fileName, content }) => answer(page, request, () => save(fileName, content), services.log),
+      problem: ({ message }) => services.log.warn(`The history page: ${message}`),
+    },
+  });
+  const sessions = services.sessions.onDidChange(() => void introduce(services, page));
+  panel.onDidDispose(() => sessions.dispose());
+}
+
+async function introduce(services: Services, page: Page<HistoryToWebview>): Promise<void> {
+  let members: { id: string; name: string }[] = [];
+  let environments: { id: string; name: string }[] = [];
+  try {
+    const session = await services.session();
+    const me = { id: session.server.memberId, name: session.server.memberName };
+    const [runs, all] = await Promise.all([
+      session.call((client) => client.runs.list({ limit: SAMPLE })),
+      session.call((client) => client.environments.list({ limit: 200 })),
+    ]);
+    members = membersOf(runs.items, me);
+    environments = all.items.map(({ id, name }) => ({ id, name }));
+  } catch (error) {
+    // The page shows itself without filters; its own query tells what is the matter.
+    services.log.warn('The filters of the history could not be read.', error);
+  }
+  await page.send({ type: 'init', ...pageTexts(), members, environments });
+}
+
+async function save(fileName: string, content: string): Promise<string | undefined> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const file = await vscode.window.showSaveDialog({
+    title: vscode.l10n.t('Export Run History'),
+    ...(folder && { defaultUri: vscode.Uri.joinPath(folder, fileName) }),
+  });
+  if (!file) return undefined;
+  await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(content));
+  return vscode.l10n.t('Saved {0}.', file.path.split('/').at(-1) ?? fileName);
+}
