@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { messageOf } from '../../base/lifecycle.ts';
 import { buildConfig } from '../../config/config.ts';
 import { readEnv, SETTINGS } from '../../config/env.ts';
 import { loadSecrets } from '../../config/secrets.ts';
 import { startServer, type RunningServer } from '../../main.ts';
 import { credentialsPath, saveCredential } from '../credentials.ts';
+import { DEFAULT_URL } from '../settings.ts';
 
 interface Flags {
   readonly host?: string;
@@ -30,22 +32,32 @@ async function serve(flags: Flags): Promise<void> {
   const env = readEnv({ ...process.env, ...fromFlags(flags) });
   const config = buildConfig(env);
   if (config.sandbox.allowUnsandboxed) {
-    process.stderr.write('WARNING: --allow-unsandboxed is set. Runs are NOT isolated where the runtime is not gVisor: an agent can take over this machine.\n');
+    process.stderr.write(
+      'WARNING: --allow-unsandboxed is set. Runs are NOT isolated where the runtime is not gVisor: an agent can take over this machine.\n',
+    );
   }
   const server = await startServer(config, await loadSecrets(env, config));
   await announce(server);
   await untilStopped(server);
 }
 
+/** Said in one piece when everything is in place, so that whoever waits for the first line finds the key saved. */
 async function announce(server: RunningServer): Promise<void> {
-  process.stdout.write(`Caisson listens on ${server.url}\n`);
-  if (!server.firstKey) return;
-  const { apiKey, keyId } = server.firstKey;
-  await saveCredential(server.url, { apiKey, keyId, createdAt: new Date().toISOString() });
-  process.stdout.write(
-    `\nThis is the first start. Your API key, shown this once:\n\n  ${apiKey}\n\n` +
-      `It was also written to ${credentialsPath()}, where the command line finds it. Try:\n\n  caisson run 'echo hello from the sandbox'\n\n`,
-  );
+  const listening = `Caisson listens on ${server.url}\n`;
+  process.stdout.write(server.firstKey ? `${listening}${await introduce(server.url, server.firstKey)}` : listening);
+}
+
+async function introduce(url: string, { apiKey, keyId }: { apiKey: string; keyId: string }): Promise<string> {
+  const shown = `\nThis is the first start. Your API key, shown this once:\n\n  ${apiKey}\n\n`;
+  try {
+    await saveCredential(url, { apiKey, keyId, createdAt: new Date().toISOString() });
+  } catch (error) {
+    // The key exists now, and nobody could ask for it again: it is shown whatever happens to the file.
+    return `${shown}It could not be saved for the command line (${messageOf(error)}). Set it as CAISSON_API_KEY.\n\n`;
+  }
+  const setUrl = url === DEFAULT_URL ? '' : `  export CAISSON_URL=${url}\n`;
+  const saved = `It was also written to ${credentialsPath()}, where the command line finds it. Try:\n\n`;
+  return `${shown}${saved}${setUrl}  caisson run 'echo hello from the sandbox'\n\n`;
 }
 
 /** The first signal ends runs and lets go of everything; a second one ends the process at once. */
@@ -57,7 +69,7 @@ async function untilStopped(server: RunningServer): Promise<void> {
       stopping = true;
       process.stderr.write(`${signal}: ending the active runs and stopping. Once more to stop at once.\n`);
       server.close().then(resolve, (error: unknown) => {
-        process.stderr.write(`The server did not stop cleanly: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.stderr.write(`The server did not stop cleanly: ${messageOf(error)}\n`);
         process.exitCode = 1;
         resolve();
       });
