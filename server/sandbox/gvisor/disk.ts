@@ -8,6 +8,7 @@ import { makeLoopNodes } from './loop-nodes.ts';
 const COMMAND_TIMEOUT_MS = 30_000;
 const MOUNT_TRIES = 6;
 const UNMOUNT_TRIES = 10;
+const FREE_DEADLINE_MS = 10_000;
 
 /**
  * The disk of one sandbox: a sparse file that holds an ext4 file system, mounted through a loop device. It is the limit
@@ -76,6 +77,10 @@ export async function removeDisk(disk: Disk): Promise<void> {
   // A loop device that mount(8) took is freed by the unmount itself; this is for one that was left half way.
   for (const device of await loopDevices(disk)) await run('losetup', '-d', device).catch(ignoreAlreadyFree);
   await rm(disk.folder, { recursive: true, force: true });
+  // A detached device goes with its last opener: udev probes it, or a starting container has a copy of the mount.
+  for (const deadline = Date.now() + FREE_DEADLINE_MS; Date.now() < deadline; await sleep(50)) {
+    if ((await loopDevices(disk)).length === 0) return;
+  }
 }
 
 /** What is there of it. */
