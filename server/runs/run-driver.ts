@@ -5,7 +5,7 @@ import { CaissonError } from '../../shared/protocol/errors.ts';
 import type { Agent, Environment, RunInput } from '../../shared/protocol/rest.ts';
 import type { EgressGateway } from '../egress/gateway.ts';
 import { Cleanup, messageOf, withDeadline } from '../base/lifecycle.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Redactor } from '../vault/redactor.ts';
 import type { RunDeps } from './run-deps.ts';
 import { RunEnd, toRunEnd } from './run-end.ts';
@@ -13,6 +13,7 @@ import type { RunControl } from './run-control.ts';
 import type { RunLog } from './run-log.ts';
 import { branchOf, bringSource, type SourceReady } from './source.ts';
 import { runScript } from './steps.ts';
+import { openTerminal, type TerminalOrder } from './terminal.ts';
 import { runTurns } from './turns.ts';
 import { concludeRun } from './conclude.ts';
 import { TimeLimit } from './time-limit.ts';
@@ -45,6 +46,7 @@ export interface RunResources {
 /** What the driver lets others do to the sandbox while it works. */
 export interface RunHandle {
   pause: (paused: boolean) => Promise<void>;
+  openTerminal: (order: TerminalOrder) => Promise<SandboxProcess>;
 }
 
 const MIB = 1024 * 1024;
@@ -110,6 +112,7 @@ async function work(
   await log.emit({ type: 'git.ready', actor: 'server', data: resources.source });
   await setUp(plan, sandbox, log, signal);
 
+  handle.openTerminal = (order) => openTerminal(sandbox, log, control.signal, order);
   handle.pause = (paused) => setPaused(paused, control, sandbox, resources.timeLimit);
   await runTurns(deps, plan, control, log, sandbox, resources);
 }

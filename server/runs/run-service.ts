@@ -10,17 +10,19 @@ import { newId } from '../base/ids.ts';
 import { messageOf, withDeadline } from '../base/lifecycle.ts';
 import type { Environments } from '../environments/environments.ts';
 import type { RunDeps } from './run-deps.ts';
-import { driveRun, type RunPlan } from './run-driver.ts';
+import type { SandboxProcess } from '../sandbox/sandbox.ts';
+import { driveRun, type RunHandle, type RunPlan } from './run-driver.ts';
 import { RunControl } from './run-control.ts';
 import { RunEnd } from './run-end.ts';
 import type { ParsedRunListQuery, RunIndex } from './run-index.ts';
 import { RunLog } from './run-log.ts';
 import { checkGitUrl } from './source.ts';
+import type { TerminalOrder } from './terminal.ts';
 
 interface ActiveRun {
   readonly control: RunControl;
   readonly done: Promise<void>;
-  readonly pause: (paused: boolean) => Promise<void>;
+  readonly handle: RunHandle;
 }
 
 export interface RunServiceOptions {
@@ -119,11 +121,11 @@ export class RunService {
   }
 
   async pause(identity: Identity, runId: string): Promise<void> {
-    await (await this.#live(identity, runId)).pause(true);
+    await (await this.#live(identity, runId)).handle.pause(true);
   }
 
   async resume(identity: Identity, runId: string): Promise<void> {
-    await (await this.#live(identity, runId)).pause(false);
+    await (await this.#live(identity, runId)).handle.pause(false);
   }
 
   async finish(identity: Identity, runId: string): Promise<void> {
@@ -132,6 +134,11 @@ export class RunService {
 
   async sendMessage(identity: Identity, runId: string, text: string): Promise<void> {
     await (await this.#live(identity, runId)).control.send(text, actorOf(identity));
+  }
+
+  /** A shell for a person, in the run's own sandbox. The log says that it was opened, and the kernel what is done in it. */
+  async openTerminal(identity: Identity, runId: string, order: Omit<TerminalOrder, 'by'>): Promise<SandboxProcess> {
+    return (await this.#live(identity, runId)).handle.openTerminal({ ...order, by: actorOf(identity) });
   }
 
   async approve(identity: Identity, runId: string, approvalId: string, choice: ApprovalInput): Promise<void> {
@@ -160,21 +167,14 @@ export class RunService {
 
   #start(plan: RunPlan, control: RunControl, log: RunLog, unfollow: () => Promise<void>): void {
     const { deps } = this.#options;
-    const handle: { pause: (paused: boolean) => Promise<void> } = { pause: async () => this.#notPausable(control) };
+    const handle = notYet(control);
     const done = driveRun(deps, plan, control, log, handle)
       .catch((error: unknown) =>
         deps.logger.error({ runId: plan.runId, error: messageOf(error) }, 'the run’s driver failed'),
       )
       .then(unfollow)
       .finally(() => this.#active.delete(plan.runId));
-    this.#active.set(plan.runId, { control, done, pause: (paused) => handle.pause(paused) });
-  }
-
-  #notPausable(control: RunControl): never {
-    throw new CaissonError(
-      'conflict',
-      control.ended ? 'The run is ending.' : 'The run is still being prepared; it can be paused once its agent works.',
-    );
+    this.#active.set(plan.runId, { control, done, handle });
   }
 
   async #live(identity: Identity, runId: string): Promise<ActiveRun> {
@@ -210,6 +210,17 @@ export class RunService {
       sandboxed: this.#options.sandboxed,
     };
   }
+}
+
+/** What can be done to a run before its agent works: nothing. The driver puts the real things in place. */
+function notYet(control: RunControl): RunHandle {
+  const refuse = async (): Promise<never> => {
+    const message = control.ended
+      ? 'The run is ending.'
+      : 'The run is still being prepared; try again once its agent works.';
+    throw new CaissonError('conflict', message);
+  };
+  return { pause: refuse, openTerminal: refuse };
 }
 
 function actorOf(identity: Identity): Actor {

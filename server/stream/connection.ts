@@ -6,7 +6,9 @@ import type { Logger } from '../base/logger.ts';
 import type { EventLog } from '../events/ports.ts';
 import { encodeEvent, encodeMessage } from './encode.ts';
 import { followRun } from './outbox.ts';
+import type { SandboxProcess } from '../sandbox/sandbox.ts';
 import { createSocketWriter } from './socket-writer.ts';
+import { createTerminals, type TerminalSize } from './terminals.ts';
 
 /** Who is at the other end. The stream itself needs to know no more than this. */
 export interface StreamIdentity {
@@ -21,6 +23,14 @@ export interface StreamActions<I extends StreamIdentity> {
   checkReadable(identity: I, runId: string): Promise<void>;
   sendMessage(identity: I, runId: string, text: string): Promise<void>;
   approve(identity: I, runId: string, approvalId: string, optionId: string): Promise<void>;
+  /** A shell in the sandbox of an active run; aborting the signal ends it. */
+  openTerminal(
+    identity: I,
+    runId: string,
+    terminalId: string,
+    size: TerminalSize,
+    signal: AbortSignal,
+  ): Promise<SandboxProcess>;
 }
 
 export interface ConnectionOptions<I extends StreamIdentity> {
@@ -50,6 +60,10 @@ export function serveConnection<I extends StreamIdentity>(options: ConnectionOpt
   const { webSocket, socket, identity, log, actions, logger } = options;
   const writer = createSocketWriter(webSocket, socket);
   const subscriptions = new Map<string, AbortController>();
+  const terminals = createTerminals({
+    writer,
+    open: (runId, terminalId, size, signal) => actions.openTerminal(identity, runId, terminalId, size, signal),
+  });
   let heard = true;
   let pending = 0;
   let turn = Promise.resolve();
@@ -113,6 +127,8 @@ export function serveConnection<I extends StreamIdentity>(options: ConnectionOpt
         return await actions.sendMessage(identity, message.runId, message.text);
       case 'approve':
         return await actions.approve(identity, message.runId, message.approvalId, message.optionId);
+      default:
+        return await terminals.receive(message);
     }
   };
 
@@ -123,7 +139,7 @@ export function serveConnection<I extends StreamIdentity>(options: ConnectionOpt
       const detail = issue ? `: ${issue.path.join('.')} ${issue.message}` : '';
       return sendError('invalid_request', `This is not a message of the stream protocol${detail}`);
     }
-    const runId = parsed.data.runId;
+    const runId = 'runId' in parsed.data ? parsed.data.runId : undefined;
     await act(parsed.data).catch((error: unknown) => report(error, runId));
   };
 
@@ -143,6 +159,7 @@ export function serveConnection<I extends StreamIdentity>(options: ConnectionOpt
   webSocket.on('close', () => {
     for (const subscription of subscriptions.values()) subscription.abort();
     subscriptions.clear();
+    terminals.closeAll();
   });
 
   return {

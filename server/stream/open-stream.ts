@@ -40,6 +40,10 @@ export function openStream(services: StreamServices, server: Server): Pick<Strea
         requireScope(identity, 'runs:write');
         await runs.approve(identity, runId, approvalId, { optionId });
       },
+      async openTerminal(identity, runId, terminalId, size, signal) {
+        requireScope(identity, 'runs:write');
+        return runs.openTerminal(identity, runId, { terminalId, size, signal });
+      },
     },
   });
   server.on('upgrade', stream.handleUpgrade);

@@ -8,6 +8,7 @@ import { agentsApi, environmentsApi, keysApi } from './resources.ts';
 import { runsApi } from './runs.ts';
 import type { OpenSocket } from './socket.ts';
 import { RunStream } from './stream.ts';
+import { openTerminal, type Terminal, type TerminalHandlers, type TerminalSize } from './terminal.ts';
 import { uploadBundle, type UploadBody, type UploadOptions } from './uploads.ts';
 
 export interface ClientOptions extends HttpOptions {
@@ -52,6 +53,9 @@ export function createClient(options: ClientOptions) {
     /** Every event of a run once and in order, across disconnections, by default until the run has ended. */
     follow: (runId: string, follow?: FollowOptions): AsyncGenerator<ClientEvent, void, undefined> =>
       followRun(sharedStream(), runs, runId, follow),
+    /** A shell in the sandbox of an active run. */
+    openTerminal: (runId: string, size: TerminalSize, handlers: TerminalHandlers): Terminal =>
+      openTerminal({ base: http.base, apiKey: http.apiKey, openSocket: options.openSocket }, runId, size, handlers),
     /** Ends the event stream and with it every `follow`. */
     close: () => stream?.close(),
   };

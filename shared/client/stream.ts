@@ -213,6 +213,8 @@ export class RunStream {
     const message = parseMessage(text);
     if (!message) return;
     if (message.type === 'error') return this.#refused(message);
+    // Terminals have connections of their own (terminal.ts).
+    if ('terminalId' in message) return;
     const runId = message.type === 'event' ? message.event.runId : message.runId;
     const feed = this.#feeds.get(runId);
     // A subscription that was closed here may still be on its way out there.

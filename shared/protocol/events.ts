@@ -232,6 +232,10 @@ export const eventData = {
     by: z.string(),
   }),
 
+  /** A person opened a shell in the sandbox; what is done in it is in the kernel's account. */
+  'terminal.opened': z.object({ terminalId: z.string() }),
+  'terminal.closed': z.object({ terminalId: z.string(), exitCode: z.number().int().nullable(), ms: count }),
+
   'alert.raised': z.object({ rule: z.string(), message: z.string() }),
   error: z.object({ code: z.string(), message: z.string() }),
 } as const satisfies Record<string, z.ZodType>;

@@ -184,6 +184,8 @@ const REDUCERS: { readonly [T in EventType]: Reducer<T> } = {
     pendingApprovals: [...withoutApproval(view, data.approvalId), data],
   }),
   'approval.resolved': (view, { data }) => ({ ...view, pendingApprovals: withoutApproval(view, data.approvalId) }),
+  'terminal.opened': unchanged,
+  'terminal.closed': unchanged,
   'alert.raised': (view) => ({ ...view, alerts: view.alerts + 1 }),
   error: unchanged,
 };

@@ -83,6 +83,8 @@ export const sampleData: { readonly [T in EventType]: EventData<T> } = {
     ],
   },
   'approval.resolved': { approvalId: 'apr_1', outcome: 'allowed', optionId: 'yes', by: 'key:key_1' },
+  'terminal.opened': { terminalId: 'terminal-1' },
+  'terminal.closed': { terminalId: 'terminal-1', exitCode: 0, ms: 1200 },
   'alert.raised': { rule: 'unexplained_process', message: 'A process that the agent did not name' },
   error: { code: 'internal', message: 'Something failed' },
 };

@@ -196,6 +196,9 @@ const RENDERINGS: { readonly [T in EventType]: (data: EventOf<T>['data']) => Ren
       `Approval ${outcome} by ${safeLine(by)}`,
     ),
 
+  'terminal.opened': () => say('▶', 'warn', 'A person opened a shell in the sandbox'),
+  'terminal.closed': ({ exitCode, ms }) =>
+    detail('■', `The shell ended after ${formatMs(ms)} (exit code ${exitCode ?? 'unknown'})`),
   'alert.raised': ({ rule, message }) => say('▲', 'warn', `Alert: ${safeLine(message, 500)} (${safeLine(rule)})`),
   error: ({ code, message }) => say('!', 'bad', `${safeLine(message, 500)} (${safeLine(code)})`),
 };

@@ -32,6 +32,10 @@ const actions = {
   async approve(identity: Identity, _runId: string, approvalId: string, optionId: string) {
     done.push(`${identity.name} approves ${approvalId} with ${optionId}`);
   },
+  // Terminals are tested where there are shells: test/flow/terminal.test.ts.
+  async openTerminal(): Promise<never> {
+    throw new CaissonError('conflict', 'There is no sandbox here.');
+  },
 };
 
 async function start(limits: Partial<StreamLimits> = {}) {
