@@ -72,7 +72,8 @@ export function createLoader(host: Host<HistoryFromWebview>, changed: () => void
     },
     next: load,
     async all(limit) {
-      while (cursor !== undefined && problem === undefined && rows.length < limit) await load();
+      const goesOn = (): boolean => cursor !== undefined && problem === undefined && rows.length < limit;
+      while (goesOn()) await load();
     },
     receive(message) {
       if (message.request !== expected) return;

@@ -1,6 +1,6 @@
 import type { Run } from '../../shared/protocol/rest.ts';
 import { h, setChildren } from '../kit/dom.ts';
-import { formatCount, formatDateTime, formatDuration } from '../kit/format.ts';
+import { formatClock, formatCount, formatDateTime } from '../kit/format.ts';
 import { icon } from '../kit/icons.ts';
 import { t } from '../kit/l10n.ts';
 import { stateIcon } from '../kit/state-icon.ts';
@@ -106,7 +106,7 @@ function cells(run: Run, names: Names, open: (runId: string) => void): HTMLEleme
     cell(visible(run.environment.name)),
     cell(visible(run.agent.name)),
     cell(formatDateTime(run.createdAt), 'dim'),
-    cell(formatDuration(runMs(run, Date.now())), 'number'),
+    cell(formatClock(runMs(run, Date.now())), 'number'),
     cell(formatCount(run.egress.denied), run.egress.denied > 0 ? 'number tone-bad' : 'number dim'),
     cell(used === undefined ? '' : formatCount(used), 'number dim'),
     cell(

@@ -30,6 +30,12 @@ export function formatDuration(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
+/** Milliseconds in whole seconds, for a clock that is seen running. */
+export function formatClock(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  return seconds < 60 ? t('{0} s', seconds) : formatDuration(seconds * 1000);
+}
+
 /** Making a formatter costs 50 µs and using it 1 µs: a list of events makes each once. */
 const formatters = new Map<string, Intl.DateTimeFormat>();
 

@@ -35,6 +35,7 @@ export function connectHost<Out extends { type: string }>(): Host<Out> {
   const api = acquireVsCodeApi();
   const waiting = new Map<number, (outcome: Outcome) => void>();
   let last = 0;
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- VS Code's own function, not the window's
   const post = (message: object): void => api.postMessage(message);
   const problem = (what: string, error: unknown): void => {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);

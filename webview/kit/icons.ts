@@ -7,7 +7,7 @@ const PATHS = {
   cross: 'M4 4l8 8M12 4l-8 8',
   circle: 'M8 2.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 0 1 0-11z',
   dot: 'M8 5a3 3 0 1 1 0 6a3 3 0 0 1 0-6z',
-  spinner: 'M8 2.5a5.5 5.5 0 0 1 5.5 5.5',
+  spinner: 'M8 2.5a5.5 5.5 0 1 1-5.5 5.5',
   pause: 'M5.5 3.5v9M10.5 3.5v9',
   play: 'M5 3l7.5 5L5 13z',
   stop: 'M4 4h8v8H4z',

@@ -13,12 +13,35 @@ export interface MarkdownElement {
 }
 
 const TAGS = [
-  ...['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'ul', 'ol', 'li', 'blockquote', 'pre', 'code', 'em', 'strong', 's'],
-  ...['br', 'hr', 'table', 'thead', 'tbody', 'tr', 'th', 'td'],
+  'p',
+  'h1',
+  'h2',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+  'ul',
+  'ol',
+  'li',
+  'blockquote',
+  'pre',
+  'code',
+  'em',
+  'strong',
+  's',
+  'br',
+  'hr',
+  'table',
+  'thead',
+  'tbody',
+  'tr',
+  'th',
+  'td',
 ] as const satisfies readonly (keyof HTMLElementTagNameMap)[];
 const known = new Set<string>(TAGS);
 
-const parser = new MarkdownIt({ html: false, linkify: false, typographer: false, maxNesting: 40 });
+const MAX_NESTING = 40;
+const parser = new MarkdownIt({ html: false, linkify: false, typographer: false, maxNesting: MAX_NESTING });
 // A reference definition (`[x]: javascript:…`) or a data address must not even become a link that is then refused.
 parser.validateLink = (url) => safeLink(url) !== undefined;
 
@@ -30,7 +53,14 @@ export function safeLink(url: string): string | undefined {
 }
 
 export function parseMarkdown(text: string): readonly MarkdownNode[] {
-  return treeOf(parser.parse(text, {}));
+  const tokens = parser.parse(text, {});
+  // What is nested deeper the parser leaves out, and what an agent says must not vanish.
+  if (tokens.some(tooDeep)) return [{ tag: 'pre', children: [text] }];
+  return treeOf(tokens);
+}
+
+function tooDeep(token: Token): boolean {
+  return token.level >= MAX_NESTING - 1 || (token.children?.some(tooDeep) ?? false);
 }
 
 function treeOf(tokens: readonly Token[]): readonly MarkdownNode[] {

@@ -67,7 +67,7 @@ export class VirtualList<T> {
     for (const type of ['wheel', 'pointerdown', 'keydown'] as const)
       this.element.addEventListener(type, () => (this.#wanted = undefined), { passive: true });
     // Whoever opens something wants to read it, not to be taken to the end by it.
-    this.#rows.addEventListener('click', () => (this.#atEnd &&= !this.#overflows()));
+    this.#rows.addEventListener('click', () => (this.#atEnd &&= !this.#overflows()), { capture: true });
     this.#resizes = new ResizeObserver(() => this.#layoutSoon());
     this.#resizes.observe(this.element);
   }

@@ -45,7 +45,7 @@ export function createRunPage(host: Host<RunFromWebview>, init: Message<'init'>)
   const store = createRunStore({
     runId,
     resubscribe: (after) => host.post({ type: 'subscribe', after }),
-    problem: host.problem,
+    problem: (what, error) => host.problem(what, error),
   });
   const saveNow = (): void => {
     views[ui.tab].keep();

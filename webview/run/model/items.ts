@@ -84,6 +84,8 @@ export type NoticeType =
   | 'git.ready'
   | 'agent.started'
   | 'agent.turn_ended'
+  | 'terminal.opened'
+  | 'terminal.closed'
   | 'alert.raised'
   | 'error';
 

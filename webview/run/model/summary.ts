@@ -94,7 +94,7 @@ const SUMMARIES: { readonly [T in EventType]: (data: EventData<T>) => string } =
   'agent.thought': ({ text }) => text,
   'agent.plan': ({ entries }) =>
     t('{0} of {1} done', entries.filter((entry) => entry.status === 'completed').length, entries.length),
-  'agent.tool_call': ({ title, kind }) => `${title || kind}`,
+  'agent.tool_call': ({ title, kind }) => title || kind,
   'agent.tool_result': ({ status, title, text }) => `${status}: ${title ?? text}`,
   'agent.usage': ({ inputTokens, outputTokens }) =>
     t('{0} tokens in, {1} out', formatCount(inputTokens), formatCount(outputTokens)),
@@ -111,6 +111,10 @@ const SUMMARIES: { readonly [T in EventType]: (data: EventData<T>) => string } =
   'process.connect': ({ pid, process, address, port }) => `${pid} ${process} → ${hostAndPort(address, port)}`,
   'approval.requested': ({ title, kind }) => title || kind,
   'approval.resolved': ({ outcome, by }) => t('{0} by {1}', outcome, by),
+  'terminal.opened': () => t('A terminal was opened in the sandbox'),
+  'terminal.closed': ({ exitCode, ms }) =>
+    t('The terminal was closed after {0}', formatDuration(ms)) +
+    (exitCode === null ? '' : `: ${exitText({ exitCode })}`),
   'alert.raised': ({ rule, message }) => `${rule}: ${message}`,
   error: ({ code, message }) => `${code}: ${message}`,
 };

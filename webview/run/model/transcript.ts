@@ -47,7 +47,7 @@ const notice =
   <T extends NoticeType>(toneOf: (data: EventData<T>) => Tone | undefined) =>
   (builder: Builder, event: EventOf<T>): void => {
     const tone = toneOf((event as { data: unknown }).data as EventData<T>);
-    if (tone) builder.items.push({ kind: 'notice', ...base(event), tone, event } as Item);
+    if (tone) builder.items.push({ kind: 'notice', ...base(event), tone, event });
   };
 
 const speech =
@@ -177,7 +177,13 @@ const TELL: { readonly [T in EventType]: (builder: Builder, event: EventOf<T>) =
   'agent.tool_call': (builder, event) => {
     const { id, title, kind, status, input, paths } = event.data;
     const item: ToolItem = {
-      ...{ kind: 'tool', ...base(event), title, toolKind: kind, status, paths, output: '' },
+      kind: 'tool',
+      ...base(event),
+      title,
+      toolKind: kind,
+      status,
+      paths,
+      output: '',
       ...(input !== undefined && { input }),
     };
     builder.tools.set(id, builder.items.push(item) - 1);
@@ -206,13 +212,20 @@ const TELL: { readonly [T in EventType]: (builder: Builder, event: EventOf<T>) =
   'approval.requested': (builder, event) => {
     const { approvalId, title, kind, input, options } = event.data;
     const item: ApprovalItem = {
-      ...{ kind: 'approval', ...base(event), approvalId, title, toolKind: kind, options },
+      kind: 'approval',
+      ...base(event),
+      approvalId,
+      title,
+      toolKind: kind,
+      options,
       ...(input !== undefined && { input }),
     };
     builder.approvals.set(approvalId, builder.items.push(item) - 1);
   },
   'approval.resolved': (builder, event) =>
     resolve(builder, event.data.approvalId, { outcome: event.data.outcome, by: event.data.by }),
+  'terminal.opened': notice(() => 'warn'),
+  'terminal.closed': notice(() => 'quiet'),
   'alert.raised': notice(() => 'bad'),
   error: notice(() => 'bad'),
 };

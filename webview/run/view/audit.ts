@@ -4,7 +4,7 @@ import { h, setAttribute } from '../../kit/dom.ts';
 import { formatCount, formatTime } from '../../kit/format.ts';
 import { icon } from '../../kit/icons.ts';
 import { t } from '../../kit/l10n.ts';
-import { json, visible } from '../../kit/visible.ts';
+import { json, plainOutput, visible } from '../../kit/visible.ts';
 import { familyOf, matchesAudit, type AuditFilter } from '../model/audit.ts';
 import type { ChainCheck, ChainState } from '../model/chain.ts';
 import { summarize } from '../model/summary.ts';
@@ -23,7 +23,13 @@ export function createAuditView(page: Page, chain: ChainCheck): TabView {
     tab: 'audit',
     label: t('Audit'),
     className: 'audit-table',
-    columns: [t('Number'), t('Time'), t('Type'), t('Actor'), t('Summary')],
+    columns: [
+      { name: t('Number') },
+      { name: t('Time') },
+      { name: t('Type') },
+      { name: t('Actor') },
+      { name: t('Summary') },
+    ],
     source: events,
     choices: [
       { value: 'all', label: t('All types') },
@@ -87,7 +93,7 @@ function cells(event: ClientEvent, { expanded }: Page, redraw: () => void): Docu
       cell(formatTime(at), 'dim'),
       cell(visible(type), 'mono'),
       cell(actor, 'dim'),
-      cell(visible(summarize(event))),
+      cell(plainOutput(summarize(event))),
     ),
   );
   if (open) fragment.append(h('div', { role: 'cell' }, block(json(originalEvent(event)), t('Event {0}', seq))));

@@ -14,7 +14,7 @@ export interface TableOptions<T> {
   readonly label: string;
   /** For the style: which widths the columns have. */
   readonly className: string;
-  readonly columns: readonly string[];
+  readonly columns: readonly { readonly name: string; readonly number?: boolean }[];
   /** Grows; an item is replaced when it changes. */
   readonly source: readonly T[];
   readonly choices: readonly Choice[];
@@ -42,7 +42,11 @@ export function createFilteredTable<T>(options: TableOptions<T>): FilteredTable<
   const head = h(
     'div',
     { class: 'row head', role: 'row' },
-    h('div', { class: 'cells' }, ...columns.map((name) => h('span', { role: 'columnheader' }, name))),
+    h(
+      'div',
+      { class: 'cells' },
+      ...columns.map(({ name, number }) => h('span', { role: 'columnheader', class: number && 'number' }, name)),
+    ),
   );
   const list = new VirtualList<T>({
     label: options.label,

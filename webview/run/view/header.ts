@@ -1,6 +1,6 @@
 import type { RunAction, RunToWebview } from '../../../shared/protocol/panel.ts';
 import { h, setChildren, setText, show } from '../../kit/dom.ts';
-import { formatDuration } from '../../kit/format.ts';
+import { formatClock, formatDuration } from '../../kit/format.ts';
 import { icon } from '../../kit/icons.ts';
 import { t } from '../../kit/l10n.ts';
 import { stateIcon } from '../../kit/state-icon.ts';
@@ -81,8 +81,7 @@ export function createHeader(page: Page, title: string, toApproval: () => void):
   function tick(): void {
     const { view } = store;
     const ms = elapsed(view, Date.now(), page.clockOffsetMs);
-    // Tenths of a second that change once a second would only look wrong.
-    setText(clock, ms === undefined ? '' : formatDuration(isFinal(view.state) ? ms : Math.floor(ms / 1000) * 1000));
+    setText(clock, ms === undefined ? '' : isFinal(view.state) ? formatDuration(ms) : formatClock(ms));
   }
 
   return {

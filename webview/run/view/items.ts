@@ -90,7 +90,7 @@ function tool(item: ToolItem, { expanded }: Page): HTMLElement {
   const summary = [
     icon(mark.icon, item.status === 'failed' ? 'tone-bad' : ''),
     h('span', { class: 'tool-title' }, visible(item.title || item.toolKind)),
-    h('span', { class: 'tool-paths' }, visible(item.paths.join(' '))),
+    h('span', { class: 'tool-paths' }, visible(item.paths.filter((path) => !item.title.includes(path)).join(' '))),
     h('span', { class: 'dim' }, mark.label()),
   ];
   const content = (): HTMLElement => {
@@ -132,7 +132,9 @@ function output(item: OutputItem, { expanded }: Page): HTMLElement {
 
 function denied({ at, last, count }: DeniedItem): HTMLElement {
   const target = h('code', null, visible(hostAndPort(last.host, last.port)));
-  const more = count > 1 ? ` ${t('and {0} more attempts before it', formatCount(count - 1))}` : '';
+  const before =
+    count === 2 ? t('and another attempt before it') : t('and {0} attempts before it', formatCount(count - 1));
+  const more = count > 1 ? ` ${before}` : '';
   const text = h('span', null, t('Denied:'), ' ', target, more, ` — ${visible(last.reason)}`);
   return itemFrame('denied', 'blocked', at, { tone: 'bad' }, text);
 }
@@ -145,7 +147,8 @@ function result({ at, data }: ResultItem, { showChanges }: ItemContext): HTMLEle
     t('{0} out, {1} in', formatBytes(usage.egressSentBytes), formatBytes(usage.egressReceivedBytes)),
     usage.inputTokens + usage.outputTokens > 0 &&
       t('{0} tokens in, {1} out', formatCount(usage.inputTokens), formatCount(usage.outputTokens)),
-    commits.length > 0 && t('{0} commits on {1}', commits.length, visible(branch ?? '?')),
+    commits.length === 1 && t('1 commit on {0}', visible(branch ?? '?')),
+    commits.length > 1 && t('{0} commits on {1}', commits.length, visible(branch ?? '?')),
   ].filter((fact) => fact !== false);
   const open = h(
     'button',
@@ -165,6 +168,7 @@ function result({ at, data }: ResultItem, { showChanges }: ItemContext): HTMLEle
 const NOTICE_ICONS = { quiet: 'info', good: 'check', warn: 'warning', bad: 'cross' } as const;
 
 function notice({ at, tone, event }: NoticeItem): HTMLElement {
-  const symbol = event.type === 'alert.raised' ? 'warning' : NOTICE_ICONS[tone];
+  const symbol =
+    event.type === 'alert.raised' ? 'warning' : event.type.startsWith('terminal.') ? 'terminal' : NOTICE_ICONS[tone];
   return itemFrame('notice', symbol, at, { tone }, h('span', null, visible(summarize(event))));
 }

@@ -15,7 +15,14 @@ export function createProcessView(page: Page): TabView {
     tab: 'processes',
     label: t('Processes'),
     className: 'process-table',
-    columns: [t('Time'), t('PID'), t('Parent'), t('Command or connection'), t('Directory'), t('End')],
+    columns: [
+      { name: t('Time') },
+      { name: t('PID'), number: true },
+      { name: t('Parent'), number: true },
+      { name: t('Command or connection') },
+      { name: t('Directory') },
+      { name: t('End') },
+    ],
     source: page.store.processes.rows,
     choices: [
       { value: 'all', label: t('All') },
