@@ -4,7 +4,7 @@ import { createAnnouncer } from '../kit/announce.ts';
 import { h, setText, show } from '../kit/dom.ts';
 import { formatCount, formatDuration } from '../kit/format.ts';
 import { debounced } from '../kit/frame.ts';
-import type { Host } from '../kit/host.ts';
+import type { Host } from '../kit/host-port.ts';
 import { t } from '../kit/l10n.ts';
 import { button } from '../kit/toolkit.ts';
 import { toCsv, toJson } from './csv.ts';

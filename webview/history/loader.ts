@@ -1,6 +1,6 @@
 import type { HistoryFromWebview, HistoryToWebview } from '../../shared/protocol/panel.ts';
 import type { Run } from '../../shared/protocol/rest.ts';
-import type { Host } from '../kit/host.ts';
+import type { Host } from '../kit/host-port.ts';
 import { queryOf, type Filters } from './query.ts';
 
 type Rows = Extract<HistoryToWebview, { type: 'rows' }>;

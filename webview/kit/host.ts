@@ -1,5 +1,5 @@
-import type * as z from 'zod';
-import { dispatch, type Handlers } from '../../shared/protocol/panel.ts';
+import { dispatch } from '../../shared/protocol/panel.ts';
+import type { Host, Outcome } from './host-port.ts';
 import { t } from './l10n.ts';
 
 /** What VS Code gives to a webview, once. */
@@ -9,24 +9,6 @@ interface VsCodeApi {
   setState(state: unknown): void;
 }
 declare function acquireVsCodeApi(): VsCodeApi;
-
-export interface Outcome {
-  readonly ok: boolean;
-  readonly message?: string | undefined;
-}
-type WithoutNumber<M> = M extends { request: number } ? Omit<M, 'request'> : never;
-
-export interface Host<Out extends { type: string }> {
-  post(message: Out): void;
-  /** Numbers and sends a message that will be answered. Never rejects: what fails is an outcome. */
-  ask(message: WithoutNumber<Out>, onNumber?: (request: number) => void): Promise<Outcome>;
-  /** Hands an answer to whoever asked. */
-  settle(answer: { readonly request: number } & Outcome): void;
-  problem(what: string, error: unknown): void;
-  loadState(): unknown;
-  saveState(state: unknown): void;
-  listen<In extends { type: string }>(schema: z.ZodType<In>, handlers: Handlers<In>): void;
-}
 
 /** Long, for a person may be looking at a file dialog; after it, the button that was pressed works again. */
 const ANSWER_DEADLINE_MS = 600_000;

@@ -37,7 +37,7 @@ const TAGS = [
   'tr',
   'th',
   'td',
-] as const satisfies readonly (keyof HTMLElementTagNameMap)[];
+] as const;
 const known = new Set<string>(TAGS);
 
 const MAX_NESTING = 40;

@@ -5,7 +5,7 @@ import { h } from '../kit/dom.ts';
 import { Expanded } from '../kit/expanded.ts';
 import { formatCount } from '../kit/format.ts';
 import { debounced, onNextFrame } from '../kit/frame.ts';
-import type { Host } from '../kit/host.ts';
+import type { Host } from '../kit/host-port.ts';
 import { t } from '../kit/l10n.ts';
 import { tabs } from '../kit/toolkit.ts';
 import { visible } from '../kit/visible.ts';

@@ -29,7 +29,7 @@ export function sampleRow(n: number, changes: Partial<Run> = {}): Run {
     ...(state === 'failed' && {
       failure: { code: 'setup_failed' as const, message: 'The setup script ended with 1.' },
     }),
-    agent: { id: 'claude', name: 'claude' },
+    agent: n % 3 === 1 ? { id: 'shell', name: 'shell' } : { id: 'claude', name: 'claude' },
     environment: environments[n % 2]!,
     source: { kind: 'none' },
     createdBy: { memberId: members[n % 2]!.id, keyId: 'key_1' },

@@ -1,7 +1,7 @@
 import type { RunFromWebview } from '../../../shared/protocol/panel.ts';
 import type { createAnnouncer } from '../../kit/announce.ts';
 import type { Expanded } from '../../kit/expanded.ts';
-import type { Host } from '../../kit/host.ts';
+import type { Host } from '../../kit/host-port.ts';
 import type { RunStore } from '../store.ts';
 import type { UiState } from '../ui-state.ts';
 
