@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { applyHunks } from '../../../../extension/diff/apply-hunks.ts';
 import { parsePatch } from '../../../../extension/diff/file-patch.ts';

@@ -19,13 +19,13 @@ function aResult() {
 describe('both sides of a result', () => {
   test('come from the bundle and from what the repository has, which stays as it is', async () => {
     const { workspace, root, bundle, patch } = aResult();
-    const before = readdirSync(join(workspace, '.git'), { recursive: true }).toSorted();
+    const before = readdirSync(join(workspace, '.git'), { recursive: true, encoding: 'utf8' }).toSorted();
     const target = await findTarget(program, workspace);
     const objects = await ResultObjects.open(program, bundle, join(root, 'result.git'), target.objects);
     const file = patch.files.find(({ path }) => path === 'a.txt')!;
     expect(String(await objects?.blob(file.oldId!))).toBe('one\n');
     expect(String(await objects?.blob(file.newId!))).toBe('two\n');
-    expect(readdirSync(join(workspace, '.git'), { recursive: true }).toSorted()).toEqual(before);
+    expect(readdirSync(join(workspace, '.git'), { recursive: true, encoding: 'utf8' }).toSorted()).toEqual(before);
     expect(git(workspace, 'branch', '--list').toString()).toBe('* main\n');
   });
 

@@ -12,7 +12,7 @@ test('after every event the list says what the log adds up to', () => {
   let view = { ...initialRunView(RUN_ID), state: run.state };
   for (const event of everyEvent()) {
     run = applyEvent(run, event);
-    view = reduceRun(view, event) as typeof view;
+    view = reduceRun(view, event);
     const { allowed, denied } = view.egress;
     expect(run).toMatchObject({
       state: view.state,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RUN_STATES } from '../../../../shared/run/state.ts';
 import { attention, groupRuns } from '../../../../extension/runs/grouping.ts';
