@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Looks at the webviews without VS Code: bundles them, opens them in Chromium under the CSP and with the variables of
 // three themes, feeds a recorded run, and writes pictures to test/vscode/screenshots/preview-*.png. Then it feeds
-// 100,000 events and scrolls. Usage: node test/vscode/preview.mjs [--pictures | --long]
+// 100,000 events and scrolls, and uses the page as a person would.
+// Usage: node test/vscode/preview.mjs [--pictures | --long | --use]
 import { build } from 'esbuild';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { webviewBuild } from '../../webview/build.mjs';
 import { themes } from './preview-themes.mjs';
+import { useRunPanel } from './preview-use.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const shots = join(here, 'screenshots');
@@ -218,8 +220,10 @@ async function long(count) {
 }
 
 try {
-  if (only !== '--long') for (const theme of Object.keys(themes)) await pictures(theme);
-  if (only !== '--pictures') await long(100_000);
+  const wanted = (name) => only === undefined || only === name;
+  if (wanted('--use')) await useRunPanel({ open, tell, batches, init, sampleRun });
+  if (wanted('--pictures')) for (const theme of Object.keys(themes)) await pictures(theme);
+  if (wanted('--long')) await long(100_000);
 } finally {
   await browser.close();
   server.close();

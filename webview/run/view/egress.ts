@@ -57,10 +57,10 @@ function cells({ at, decision, data, closed }: EgressRow): HTMLElement {
     { class: 'cells', role: 'presentation' },
     cell(mark, denied ? 'tone-bad decision' : 'tone-good decision'),
     cell(formatTime(at), 'dim'),
-    cell(destination, 'mono'),
+    cell(destination, 'mono long'),
     cell(data.method && data.protocol !== 'connect' ? `${data.protocol} ${data.method}` : data.protocol, 'dim'),
-    cell(visible(data.rule), 'mono dim'),
-    cell(closed?.error ? `${visible(data.reason)}; ${visible(closed.error)}` : visible(data.reason)),
+    cell(visible(data.rule), 'mono dim long'),
+    cell(closed?.error ? `${visible(data.reason)}; ${visible(closed.error)}` : visible(data.reason), 'long'),
     cell(bytes, 'number dim'),
     cell(closed ? formatDuration(closed.ms) : denied ? '' : t('open'), 'number dim'),
   );

@@ -48,7 +48,7 @@ function cells(row: ProcessRow): HTMLElement {
     row.kind === 'exec'
       ? visible(commandLine(row.data.argv, row.data.path)) + (row.data.truncated ? ' …' : '')
       : `${visible(row.data.process)} → ${visible(hostAndPort(row.data.address, row.data.port))} (${row.data.family})`;
-  const what = cell(command, `mono command command-${row.kind}`);
+  const what = cell(command, `mono long command command-${row.kind}`);
   what.style.setProperty('--depth', String(row.depth));
   if (row.kind === 'exec') what.title = visible(`${row.data.path}\n${command}`);
   const exit = row.kind === 'exec' ? row.exit : undefined;
@@ -60,7 +60,7 @@ function cells(row: ProcessRow): HTMLElement {
     cell(String(row.data.pid), 'number'),
     cell(row.kind === 'exec' && row.data.parentPid !== undefined ? String(row.data.parentPid) : '', 'number dim'),
     what,
-    cell(row.kind === 'exec' ? visible(row.data.cwd) : '', 'mono dim'),
+    cell(row.kind === 'exec' ? visible(row.data.cwd) : '', 'mono dim long'),
     cell(exit ? exitText(exit) : row.kind === 'connect' ? t('connection') : '', failed ? 'tone-warn' : 'dim'),
   );
 }

@@ -6,7 +6,7 @@ import { createChainCheck } from '../../../../webview/run/model/chain.ts';
 import { canSend, elapsed, possibleActions } from '../../../../webview/run/model/controls.ts';
 import { createRunStore } from '../../../../webview/run/store.ts';
 import { restoreUiState } from '../../../../webview/run/ui-state.ts';
-import { SAMPLE_RUN, logWriter, sampleRun, type WireEvent } from '../sample-run.ts';
+import { SAMPLE_RUN, logWriter, longRun, sampleRun, type WireEvent } from '../sample-run.ts';
 
 const log = sampleRun({ ended: true });
 
@@ -49,6 +49,15 @@ describe('what the page takes in', () => {
     store.advance(Infinity);
     expect(store.view.lastSeq).toBe(log.length);
     expect(resubscribe).toHaveBeenCalledTimes(1);
+  });
+
+  test('of a long run is everything, in order', () => {
+    const { store } = storeOf();
+    store.receive(longRun(3000));
+    store.advance(Infinity);
+    expect(store.events.map((event) => event.seq)).toEqual(Array.from({ length: 3000 }, (_, i) => i + 1));
+    expect(store.view).toMatchObject({ state: 'running', toolCalls: store.processes.rows.length });
+    expect(store.egress.rows.filter((row) => row.closed).length).toBeGreaterThan(400);
   });
 
   test('is spread over frames', () => {
