@@ -17,7 +17,8 @@ export function pageHtml({ cspSource, scriptUri, styleUri, nonce, title, languag
   const policy = [
     `default-src 'none'`,
     `script-src 'nonce-${nonce}'`,
-    `style-src ${cspSource}`,
+    // The nonce is for one rule-less style element with which the toolkit finds out whether `:focus-visible` works.
+    `style-src ${cspSource} 'nonce-${nonce}'`,
     `font-src ${cspSource}`,
     `img-src 'none'`,
     `form-action 'none'`,

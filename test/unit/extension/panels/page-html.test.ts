@@ -15,7 +15,7 @@ test('nothing may load but the page’s own script and style', () => {
   expect(policy).toEqual([
     `default-src 'none'`,
     `script-src 'nonce-abc'`,
-    'style-src https://csp.example',
+    `style-src https://csp.example 'nonce-abc'`,
     'font-src https://csp.example',
     `img-src 'none'`,
     `form-action 'none'`,
