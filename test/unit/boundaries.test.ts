@@ -49,7 +49,7 @@ function importsOf(file: string): Import[] {
   }));
 }
 
-const folders = ['shared', 'server'];
+const folders = ['shared', 'server', 'extension', 'webview'];
 const files = folders.flatMap(sources);
 const imports = files.flatMap(importsOf);
 
@@ -76,6 +76,15 @@ describe('boundaries', () => {
     expect(
       imports.filter((entry) => /^(extension|webview)\//.test(entry.file) && entry.target?.startsWith('server/')),
     ).toEqual([]);
+  });
+
+  test('webview imports only itself and shared, and nothing of Node or VS Code', () => {
+    const inWebview = imports.filter((entry) => entry.file.startsWith('webview/'));
+    expect(inWebview.some((entry) => entry.specifier === '@vscode/webview-ui-toolkit')).toBe(true);
+    const wrong = inWebview.filter(
+      (entry) => /^(node:|vscode$)/.test(entry.specifier) || !/^(webview|shared)\//.test(entry.target ?? 'webview/'),
+    );
+    expect(wrong).toEqual([]);
   });
 
   test.each(Object.entries(HOME_OF_PACKAGE))('only its own folder imports %s', (name, homes) => {
