@@ -1,162 +1,153 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Usage } from '../../shared/protocol/events.ts';
+import type { NewEvent, Usage } from '../../shared/protocol/events.ts';
 import { LogUnavailable } from '../events/ports.ts';
 import { messageOf, withDeadline } from '../base/lifecycle.ts';
-import type { Absence, Sandbox } from '../sandbox/sandbox.ts';
-import type { RunDeps } from './run-deps.ts';
-import type { RunPlan, RunResources } from './run-driver.ts';
+import type { Absence, Sandbox, SandboxExit } from '../sandbox/sandbox.ts';
 import { RunEnd } from './run-end.ts';
-import type { RunControl } from './run-control.ts';
-import type { RunLog } from './run-log.ts';
+import type { RunScope } from './run-scope.ts';
 import { collectResult, type RunResult } from './result.ts';
 
 const NO_RESULT: RunResult = { patch: null, commits: [], bundle: null };
 const RESULT_DEADLINE_MS = 120_000;
+const KILL_DEADLINE_MS = 50_000;
 const DESTROY_DEADLINE_MS = 60_000;
 /** How often the last events are tried again when the log does not take them, and how long between. */
 const LOG_RETRIES = 10;
 const LOG_RETRY_MS = 1000;
 
+interface Destroyed {
+  readonly absent: Absence;
+  readonly ms: number;
+}
+
 /**
  * The end of every run, good or bad: the way out is closed first, then the agent's processes end, what it made is
  * taken out, the sandbox is destroyed and looked for, and only then the run has ended.
  */
-export async function concludeRun(
-  deps: RunDeps,
-  plan: RunPlan,
-  log: RunLog,
-  resources: RunResources,
-  control: RunControl,
-  end: RunEnd | undefined,
-): Promise<void> {
+export async function concludeRun(run: RunScope, end: RunEnd | undefined): Promise<void> {
+  const { control, resources } = run;
+  const { sandbox } = resources;
   const frozen = control.endWork();
   resources.timeLimit.stop();
-  await quietly(deps, plan, 'closing the egress gateway', () => resources.gateway?.close());
-
-  const sandbox = resources.sandbox;
+  await quietly(run, 'closing the egress gateway', () => resources.gateway?.close());
   // A frozen sandbox runs nothing, git included.
-  if (frozen)
-    await quietly(
-      deps,
-      plan,
-      'waking the sandbox',
-      () => sandbox && withDeadline(sandbox.resume(), 10_000, 'Waking the sandbox'),
-    );
+  if (frozen && sandbox)
+    await quietly(run, 'waking the sandbox', () => withDeadline(sandbox.resume(), 10_000, 'Waking the sandbox'));
+
   const exit = sandbox ? await exitedAlready(sandbox) : undefined;
-  const logLost = end?.code === 'log_unavailable';
-  let result = NO_RESULT;
-  let failure = end;
-  if (sandbox && resources.source && !exit && !logLost) {
-    try {
-      result = await takeResult(deps, plan, sandbox, resources);
-    } catch (error) {
-      // A run that worked and whose work cannot be had has failed; one that failed anyway keeps its first reason.
-      failure ??=
-        error instanceof RunEnd
-          ? error
-          : RunEnd.failed(
-              'result_failed',
-              `The result could not be taken out of the sandbox: ${messageOf(error)}`,
-              error,
-            );
-      deps.logger.warn({ runId: plan.runId, error: messageOf(error) }, 'the result could not be taken');
-    }
+  const { result, failure } = await takeResult(run, exit, end);
+  const usage = await measureUsage(run, exit);
+  const destroyed = sandbox ? await destroy(run, sandbox) : undefined;
+  await quietly(run, 'releasing the run', () => resources.cleanup.run());
+  await writeEnd(run, lastEvents({ run, exit, result, usage, destroyed }), failure);
+}
+
+/** A run that worked and whose work cannot be had has failed; one that failed anyway keeps its first reason. */
+async function takeResult(
+  run: RunScope,
+  exit: SandboxExit | undefined,
+  end: RunEnd | undefined,
+): Promise<{ result: RunResult; failure: RunEnd | undefined }> {
+  const { deps, plan, resources } = run;
+  const { sandbox, source } = resources;
+  // Where the log is lost nobody could ever learn of a result.
+  if (!sandbox || !source || exit || end?.code === 'log_unavailable') return { result: NO_RESULT, failure: end };
+  try {
+    await withDeadline(sandbox.killAll(), KILL_DEADLINE_MS, 'Ending the agent’s processes');
+    const signal = AbortSignal.timeout(RESULT_DEADLINE_MS);
+    const result = await collectResult(
+      sandbox,
+      source,
+      (name, content) => deps.blobs.write(plan.runId, name, content, signal),
+      signal,
+    );
+    return { result, failure: end };
+  } catch (error) {
+    deps.logger.warn({ runId: plan.runId, error: messageOf(error) }, 'the result could not be taken');
+    const message = `The result could not be taken out of the sandbox: ${messageOf(error)}`;
+    const failure = end ?? (error instanceof RunEnd ? error : RunEnd.failed('result_failed', message, error));
+    return { result: NO_RESULT, failure };
   }
-  const usage = await measureUsage(deps, plan, resources, exit === undefined ? sandbox : undefined);
-  const destroyed = sandbox ? await destroy(deps, plan, sandbox) : undefined;
-  await quietly(deps, plan, 'releasing the run', () => resources.cleanup.run());
-
-  const state = failure?.state ?? 'succeeded';
-  await writeEnd(deps, plan, async () => {
-    if (exit)
-      await log.emit({
-        type: 'sandbox.exited',
-        actor: 'server',
-        data: { exitCode: exit.exitCode, outOfMemory: exit.outOfMemory, reason: exit.reason },
-      });
-    await log.emit({
-      type: 'run.result',
-      actor: 'server',
-      data: {
-        ...result,
-        commits: [...result.commits],
-        base: resources.source?.base ?? null,
-        branch: resources.source?.branch ?? null,
-        usage,
-      },
-    });
-    if (destroyed) {
-      await log.emit({ type: 'sandbox.destroyed', actor: 'server', data: destroyed });
-      if (!Object.values(destroyed.absent).every(Boolean)) {
-        const left = Object.entries(destroyed.absent).filter(([, absent]) => !absent);
-        await log.emit({
-          type: 'alert.raised',
-          actor: 'server',
-          data: {
-            rule: 'sandbox.left-behind',
-            message: `Still there after destruction: ${left.map(([what]) => what).join(', ')}. The server goes on trying.`,
-          },
-        });
-      }
-    }
-    await log.transition(state, failure ? { failure: { code: failure.code, message: failure.message } } : {});
-  });
 }
 
-async function takeResult(deps: RunDeps, plan: RunPlan, sandbox: Sandbox, resources: RunResources): Promise<RunResult> {
-  const { source } = resources;
-  if (!source) return NO_RESULT;
-  await withDeadline(sandbox.killAll(), 10_000, 'Ending the agent’s processes');
-  const signal = AbortSignal.timeout(RESULT_DEADLINE_MS);
-  return collectResult(sandbox, source, (name, content) => deps.blobs.write(plan.runId, name, content, signal), signal);
-}
-
-async function measureUsage(
-  deps: RunDeps,
-  plan: RunPlan,
-  resources: RunResources,
-  alive: Sandbox | undefined,
-): Promise<Usage> {
-  const totals = resources.gateway?.totals() ?? { sentBytes: 0, receivedBytes: 0 };
+async function measureUsage(run: RunScope, exit: SandboxExit | undefined): Promise<Usage> {
+  const { gateway, sandbox, timeLimit, tokens } = run.resources;
+  const totals = gateway?.totals() ?? { sentBytes: 0, receivedBytes: 0 };
   let cpuMs = 0;
-  await quietly(deps, plan, 'reading the usage', async () => {
-    if (alive) ({ cpuMs } = await withDeadline(alive.stats(), 5000, 'Reading the usage'));
+  await quietly(run, 'reading the usage', async () => {
+    if (sandbox && !exit) ({ cpuMs } = await withDeadline(sandbox.stats(), 5000, 'Reading the usage'));
   });
   return {
-    wallMs: resources.timeLimit.spentMs,
+    wallMs: timeLimit.spentMs,
     cpuMs: Math.round(cpuMs),
     egressSentBytes: totals.sentBytes,
     egressReceivedBytes: totals.receivedBytes,
-    inputTokens: resources.tokens.input,
-    outputTokens: resources.tokens.output,
+    inputTokens: tokens.input,
+    outputTokens: tokens.output,
   };
 }
 
-async function destroy(deps: RunDeps, plan: RunPlan, sandbox: Sandbox): Promise<{ absent: Absence; ms: number }> {
+async function destroy(run: RunScope, sandbox: Sandbox): Promise<Destroyed> {
   const startedAt = performance.now();
   let absent: Absence = { container: false, mount: false, loopDevice: false, socket: false };
-  await quietly(deps, plan, 'destroying the sandbox', async () => {
+  await quietly(run, 'destroying the sandbox', async () => {
     absent = await withDeadline(sandbox.destroy(), DESTROY_DEADLINE_MS, 'Destroying the sandbox');
   });
   return { absent, ms: Math.round(performance.now() - startedAt) };
 }
 
-async function exitedAlready(sandbox: Sandbox) {
+async function exitedAlready(sandbox: Sandbox): Promise<SandboxExit | undefined> {
   return Promise.race([sandbox.exited, sleep(0).then(() => undefined)]);
 }
 
-/** Writes the last events, again and again while the log refuses them; gives up to recovery at the next start. */
-async function writeEnd(deps: RunDeps, plan: RunPlan, write: () => Promise<void>): Promise<void> {
+function lastEvents(facts: {
+  run: RunScope;
+  exit: SandboxExit | undefined;
+  result: RunResult;
+  usage: Usage;
+  destroyed: Destroyed | undefined;
+}): NewEvent[] {
+  const { run, exit, result, usage, destroyed } = facts;
+  const { source } = run.resources;
+  const events: NewEvent[] = [];
+  if (exit)
+    events.push({
+      type: 'sandbox.exited',
+      actor: 'server',
+      data: { exitCode: exit.exitCode, outOfMemory: exit.outOfMemory, reason: exit.reason },
+    });
+  const made = {
+    ...result,
+    commits: [...result.commits],
+    base: source?.base ?? null,
+    branch: source?.branch ?? null,
+    usage,
+  };
+  events.push({ type: 'run.result', actor: 'server', data: made });
+  if (!destroyed) return events;
+  events.push({ type: 'sandbox.destroyed', actor: 'server', data: destroyed });
+  const left = Object.entries(destroyed.absent).flatMap(([what, absent]) => (absent ? [] : [what]));
+  if (left.length > 0) {
+    const message = `Still there after destruction: ${left.join(', ')}. The server goes on trying.`;
+    events.push({ type: 'alert.raised', actor: 'server', data: { rule: 'sandbox.left-behind', message } });
+  }
+  return events;
+}
+
+/** Writes the last events together, again and again while the log refuses them; gives up to the janitor. */
+async function writeEnd(run: RunScope, events: readonly NewEvent[], failure: RunEnd | undefined): Promise<void> {
+  const { deps, plan, log } = run;
+  const why = failure ? { failure: { code: failure.code, message: failure.message } } : {};
   for (let attempt = 1; ; attempt++) {
     try {
-      await write();
+      await log.transition(failure?.state ?? 'succeeded', why, events);
       await deps.signHead(plan.runId);
       return;
     } catch (error) {
       if (!(error instanceof LogUnavailable) || attempt === LOG_RETRIES) {
         deps.logger.error(
           { runId: plan.runId, error: messageOf(error) },
-          'the end of the run could not be written; the next start will',
+          'the end of the run could not be written; it will be when the log can be',
         );
         return;
       }
@@ -166,7 +157,7 @@ async function writeEnd(deps: RunDeps, plan: RunPlan, write: () => Promise<void>
 }
 
 /** The end goes on whatever fails in it; what failed is in the server's log. */
-async function quietly(deps: RunDeps, plan: RunPlan, what: string, work: () => unknown): Promise<void> {
+async function quietly({ deps, plan }: RunScope, what: string, work: () => unknown): Promise<void> {
   try {
     await work();
   } catch (error) {

@@ -10,7 +10,7 @@ import type { Uploads } from '../uploads/uploads.ts';
 import type { Witness } from '../witness/trace-sink.ts';
 import type { Admission } from './admission.ts';
 import type { RunControl } from './run-control.ts';
-import type { RunPlan } from './run-driver.ts';
+import type { RunPlan } from './run-scope.ts';
 import type { RunLog } from './run-log.ts';
 import type { Redactor } from '../vault/redactor.ts';
 import type { RunBlobs } from './run-blobs.ts';

@@ -42,15 +42,20 @@ export class RunLog {
   }
 
   /**
-   * Moves the run to another state by appending the event that says so. The state is taken at the call, so that
-   * two transitions made in one tick cannot both start from the same one.
+   * Moves the run to another state by appending the event that says so, behind the events that lead to it; all of them
+   * are written, or none. The state is taken at the call, so that two transitions made in one tick cannot both start
+   * from the same one.
    */
-  async transition(to: RunStateName, extra: Omit<EventData<'run.state'>, 'from' | 'to'> = {}): Promise<void> {
+  async transition(
+    to: RunStateName,
+    extra: Omit<EventData<'run.state'>, 'from' | 'to'> = {},
+    before: readonly NewEvent[] = [],
+  ): Promise<void> {
     const from = this.#state;
     if (!canFollow(from, to)) throw new Error(`a run cannot go from ${from} to ${to}`);
     this.#state = to;
     try {
-      await this.emit({ type: 'run.state', actor: 'server', data: { from, to, ...extra } });
+      await this.emit(...before, { type: 'run.state', actor: 'server', data: { from, to, ...extra } });
     } catch (error) {
       // What is not in the log did not happen; the end of the run is tried again by its driver.
       if (isFinal(to)) this.#state = from;

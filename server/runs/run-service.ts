@@ -11,7 +11,8 @@ import { messageOf, withDeadline } from '../base/lifecycle.ts';
 import type { Environments } from '../environments/environments.ts';
 import type { RunDeps } from './run-deps.ts';
 import type { SandboxProcess } from '../sandbox/sandbox.ts';
-import { driveRun, type RunHandle, type RunPlan } from './run-driver.ts';
+import { driveRun, type RunHandle } from './run-driver.ts';
+import type { RunPlan } from './run-scope.ts';
 import { RunControl } from './run-control.ts';
 import { RunEnd } from './run-end.ts';
 import type { ParsedRunListQuery, RunIndex } from './run-index.ts';
@@ -156,6 +157,10 @@ export class RunService {
     await this.#options.index.delete(identity.organizationId, runId);
   }
 
+  get activeRunIds(): ReadonlySet<string> {
+    return new Set(this.#active.keys());
+  }
+
   /** Ends every run and waits until nothing of them is left, at most `deadlineMs` milliseconds. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
@@ -168,7 +173,7 @@ export class RunService {
   #start(plan: RunPlan, control: RunControl, log: RunLog, unfollow: () => Promise<void>): void {
     const { deps } = this.#options;
     const handle = notYet(control);
-    const done = driveRun(deps, plan, control, log, handle)
+    const done = driveRun({ deps, plan, control, log }, handle)
       .catch((error: unknown) =>
         deps.logger.error({ runId: plan.runId, error: messageOf(error) }, 'the run’s driver failed'),
       )
