@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { CaissonError, invalidRequest } from '../../shared/protocol/errors.ts';
 import { environmentPatch, type Environment, type EnvironmentInput } from '../../shared/protocol/rest.ts';
 import { readAll, type Terminal } from './terminal.ts';
@@ -54,6 +55,8 @@ export async function environmentFrom(
   return checked(draft);
 }
 
+const shownEnvironment = z.record(z.string(), z.unknown());
+
 function checked(input: unknown): Draft {
   const parsed = environmentPatch.omit({ name: true }).safeParse(input);
   if (!parsed.success) throw invalidRequest('environment', parsed.error);
@@ -63,7 +66,11 @@ function checked(input: unknown): Draft {
 async function readDraft(path: string, terminal: Pick<Terminal, 'stdin'>): Promise<Draft> {
   const text = await read(path, terminal);
   try {
-    return checked(JSON.parse(text));
+    const { success, data } = shownEnvironment.safeParse(JSON.parse(text));
+    if (!success) throw new CaissonError('invalid_request', `${path} does not hold an environment: a JSON object.`);
+    // What `caisson env show` prints can be taken as it is; these are not for anybody to choose.
+    const { id: _id, name: _name, secretNames: _secrets, createdAt: _made, updatedAt: _changed, ...rest } = data;
+    return checked(rest);
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new CaissonError('invalid_request', `${path} is not JSON: ${error.message}`);

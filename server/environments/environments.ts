@@ -1,5 +1,11 @@
+import type { z } from 'zod';
 import { CaissonError } from '../../shared/protocol/errors.ts';
-import { environmentInput, type Environment, type EnvironmentInput } from '../../shared/protocol/rest.ts';
+import {
+  environmentInput,
+  type environmentPatch,
+  type Environment,
+  type EnvironmentInput,
+} from '../../shared/protocol/rest.ts';
 import { compilePolicy } from '../../shared/policy/compile.ts';
 import type { Clock } from '../base/clock.ts';
 import { newId } from '../base/ids.ts';
@@ -32,14 +38,23 @@ export class Environments {
   readonly #clock: Clock;
   readonly #options: EnvironmentOptions;
 
-  private constructor(docs: Collection<EnvironmentDoc>, keys: OrganizationKeys, clock: Clock, options: EnvironmentOptions) {
+  private constructor(
+    docs: Collection<EnvironmentDoc>,
+    keys: OrganizationKeys,
+    clock: Clock,
+    options: EnvironmentOptions,
+  ) {
     this.#docs = docs;
     this.#keys = keys;
     this.#clock = clock;
     this.#options = options;
   }
 
-  static async open(store: Store, keys: OrganizationKeys, clock: Clock, options: EnvironmentOptions,
+  static async open(
+    store: Store,
+    keys: OrganizationKeys,
+    clock: Clock,
+    options: EnvironmentOptions,
   ): Promise<Environments> {
     const docs = store.collection<EnvironmentDoc>('environments');
     await docs.createIndex({ organizationId: 1, name: 1 }, { unique: true });
@@ -87,17 +102,19 @@ export class Environments {
   async update(
     organizationId: string,
     idOrName: string,
-    patch: { readonly [K in keyof EnvironmentInput]?: EnvironmentInput[K] | undefined },
+    patch: z.output<typeof environmentPatch>,
   ): Promise<Environment> {
     const found = await this.#find(organizationId, idOrName);
-    if (patch.network) compilePolicy(patch.network, this.#options.operatorNames);
+    const network = merged(found.network, patch.network);
+    if (patch.network) compilePolicy(network, this.#options.operatorNames);
     if (patch.name !== undefined && patch.name !== found.name) {
       if (found.name === DEFAULT_ENVIRONMENT)
         throw new CaissonError('conflict', 'The default environment keeps its name, so that runs find it.');
       if (await this.#docs.findOne({ organizationId, name: patch.name })) throw nameTaken(patch.name);
     }
-    const given = Object.entries(patch).filter(([, value]) => value !== undefined);
-    const changes = { ...Object.fromEntries(given), updatedAt: this.#clock.now().toISOString() };
+    const resources = merged(found.resources, patch.resources);
+    const updatedAt = this.#clock.now().toISOString();
+    const changes = merged<Record<string, unknown>>({}, { ...patch, network, resources, updatedAt });
     await this.#docs.updateOne({ _id: found._id }, { $set: changes });
     return this.get(organizationId, found._id);
   }
@@ -152,6 +169,12 @@ export class Environments {
       );
     return doc;
   }
+}
+
+/** What is there, and over it what was given (RFC 7396, with lists as a whole). */
+function merged<T extends object>(current: T, given: { readonly [K in keyof T]?: T[K] | undefined } | undefined): T {
+  const changes = Object.entries(given ?? {}).filter(([, value]) => value !== undefined);
+  return { ...current, ...Object.fromEntries(changes) };
 }
 
 /** Binds a sealed value to its place: it cannot be moved to another environment or name in the store. */

@@ -61,8 +61,14 @@ export class CaissonError extends Error {
 
 /** Turns a failed zod parse into a 400 that names every field. */
 export function invalidRequest(what: string, error: z.ZodError): CaissonError {
-  const details = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+  const details = error.issues.flatMap(fieldIssues);
   const first = details[0];
   const where = first ? `${first.path ? `${first.path}: ` : ''}${first.message}` : 'it does not have the expected form';
   return new CaissonError('invalid_request', `The ${what} is not valid: ${where}`, { details });
+}
+
+/** A field that is not known is named like any other, so that a typo is found where it is. */
+function fieldIssues(issue: z.core.$ZodIssue): FieldIssue[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path.join('.'), message: issue.message }];
+  return issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'is not a field of this request' }));
 }

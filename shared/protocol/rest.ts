@@ -3,7 +3,8 @@ import { RUN_STATES } from '../run/state.ts';
 import { eventEnvelope, patchSummary, runFailureCode, sourceSummary, usage } from './events.ts';
 
 /** Requests and responses of the HTTP API. The server validates with these, the client is typed by them, and
- *  `/v1/openapi.json` is generated from them. */
+ *  `/v1/openapi.json` is generated from them. Inputs are strict: a misspelt field would otherwise be ignored, and the
+ *  run be another one than was meant. Outputs are not: a client ignores what it does not know yet. */
 
 /** Text that a person typed: any language, line breaks and tabs, but no other control characters (they could hide
  *  what is run from the one who reviews it, or drive a terminal). */
@@ -23,16 +24,24 @@ export const id = (prefix: string) =>
 export const runId = id('run');
 export const uploadId = id('upl');
 
+/** Each field of a shape as it is without its default. */
+function withoutDefaults<S extends Record<string, z.ZodDefault>>(
+  shape: S,
+): { [K in keyof S]: ReturnType<S[K]['unwrap']> } {
+  const entries = Object.entries(shape).map(([name, field]) => [name, field.unwrap()]);
+  return Object.fromEntries(entries) as { [K in keyof S]: ReturnType<S[K]['unwrap']> };
+}
+
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().optional() });
-export const listQuery = z.object({
+export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(200).optional(),
 });
 
 // --- environments -------------------------------------------------------------------------------------------------
 
-export const networkPolicy = z.object({
+export const networkPolicy = z.strictObject({
   mode: z.enum(['none', 'allowlist', 'open']).default('allowlist'),
   groups: z.array(z.enum(['git', 'models', 'packages'])).default(['git', 'models', 'packages']),
   patterns: z.array(z.string().min(1).max(260)).max(20).default([]),
@@ -41,7 +50,7 @@ export const networkPolicy = z.object({
 });
 export type NetworkPolicy = z.infer<typeof networkPolicy>;
 
-export const resources = z.object({
+export const resources = z.strictObject({
   cpus: z.number().min(0.25).max(64).default(2),
   memoryMiB: z.number().int().min(128).max(262_144).default(2048),
   diskMiB: z.number().int().min(64).max(1_048_576).default(5120),
@@ -49,7 +58,7 @@ export const resources = z.object({
 });
 export type Resources = z.infer<typeof resources>;
 
-export const environmentInput = z.object({
+export const environmentInput = z.strictObject({
   name: slug,
   description: plainText(500).default(''),
   image: z
@@ -68,13 +77,13 @@ export const environmentInput = z.object({
   approval: z.enum(['ask', 'auto']).default('auto'),
 });
 export type EnvironmentInput = z.infer<typeof environmentInput>;
-/** A PATCH names only what it changes, so no default may fill in the rest. */
-export const environmentPatch = z.object({
+/** A PATCH names only what it changes, at both levels, so no default may fill in the rest. */
+export const environmentPatch = z.strictObject({
   name: slug.optional(),
   description: plainText(500).optional(),
   image: environmentInput.shape.image.unwrap().optional(),
-  resources: resources.optional(),
-  network: networkPolicy.optional(),
+  resources: z.strictObject(withoutDefaults(resources.shape)).partial().optional(),
+  network: z.strictObject(withoutDefaults(networkPolicy.shape)).partial().optional(),
   variables: z.record(variableName, z.string().max(10_000)).optional(),
   setupScript: z.string().max(100_000).optional(),
   timeLimitSeconds: environmentInput.shape.timeLimitSeconds.unwrap().optional(),
@@ -84,6 +93,8 @@ export const environmentPatch = z.object({
 
 export const environment = z.object({
   ...environmentInput.shape,
+  resources: z.object(resources.shape),
+  network: z.object(networkPolicy.shape),
   id: id('env'),
   /** Secrets are write-only: only their names come back. The setup script sees the values, the agent does not. */
   secretNames: z.array(z.string()),
@@ -93,11 +104,11 @@ export const environment = z.object({
 export type Environment = z.infer<typeof environment>;
 
 export const secretName = variableName;
-export const secretInput = z.object({ value: z.string().min(1).max(32_768) });
+export const secretInput = z.strictObject({ value: z.string().min(1).max(32_768) });
 
 // --- agents -------------------------------------------------------------------------------------------------------
 
-export const agentInput = z.object({
+export const agentInput = z.strictObject({
   name: slug,
   description: plainText(500).default(''),
   /** The ACP command inside the sandbox: a program and its arguments. */
@@ -109,7 +120,7 @@ export const agentInput = z.object({
   variables: z.record(variableName, z.string().max(10_000)).default({}),
 });
 export type AgentInput = z.infer<typeof agentInput>;
-export const agentPatch = z.object({
+export const agentPatch = z.strictObject({
   description: plainText(500).optional(),
   command: agentInput.shape.command.optional(),
   provider: z.enum(['anthropic', 'openai', 'google']).optional(),
@@ -137,8 +148,8 @@ export type Agent = z.infer<typeof agent>;
 // --- runs ---------------------------------------------------------------------------------------------------------
 
 export const sourceInput = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('none') }),
-  z.object({
+  z.strictObject({ kind: z.literal('none') }),
+  z.strictObject({
     kind: z.literal('git'),
     /** https://host/path or ssh://git@host/path; never with credentials, never a path on the server. */
     url: z.string().max(2000),
@@ -148,11 +159,11 @@ export const sourceInput = z.discriminatedUnion('kind', [
       .regex(/^(?!-)[\w./@+-]+$/, 'is not a branch, tag or commit')
       .optional(),
   }),
-  z.object({ kind: z.literal('upload'), uploadId }),
+  z.strictObject({ kind: z.literal('upload'), uploadId }),
 ]);
 export type SourceInput = z.infer<typeof sourceInput>;
 
-export const runInput = z.object({
+export const runInput = z.strictObject({
   prompt: plainText(100_000).refine((text) => text.trim() !== '', 'must not be empty'),
   title: plainText(200).optional(),
   /** By id or by name. */
@@ -206,16 +217,16 @@ export const runListQuery = listQuery.extend({
 });
 export type RunListQuery = z.input<typeof runListQuery>;
 
-export const messageInput = z.object({
+export const messageInput = z.strictObject({
   text: plainText(100_000).refine((text) => text.trim() !== '', 'must not be empty'),
 });
-export const approvalInput = z.union([
-  z.object({ optionId: z.string().min(1).max(200) }),
-  z.object({ decision: z.enum(['allow', 'reject']) }),
-]);
+export const approvalInput = z.union(
+  [z.strictObject({ optionId: z.string().min(1).max(200) }), z.strictObject({ decision: z.enum(['allow', 'reject']) })],
+  { error: 'must be either { "optionId": … } or { "decision": "allow" | "reject" }' },
+);
 export type ApprovalInput = z.infer<typeof approvalInput>;
 
-export const eventsQuery = z.object({
+export const eventsQuery = z.strictObject({
   after: z.coerce.number().int().nonnegative().default(0),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   /** Comma-separated event types or families (`egress.*`). */
@@ -266,7 +277,7 @@ export const SCOPES = [
 export const scope = z.enum(SCOPES);
 export type Scope = z.infer<typeof scope>;
 
-export const apiKeyInput = z.object({
+export const apiKeyInput = z.strictObject({
   name: plainText(80).refine((text) => text.trim() !== '', 'must not be empty'),
   scopes: z
     .array(scope)

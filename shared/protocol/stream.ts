@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 import { eventEnvelope } from './events.ts';
+import { messageInput } from './rest.ts';
 
 /** The WebSocket at `/v1/stream`, subprotocol `caisson.v1`: one JSON text message each way, one union each way. */
 const runId = z.string().regex(/^run_[0-9a-z]{26}$/, 'is not a run id');
@@ -11,15 +12,15 @@ const size = { columns: z.number().int().min(1).max(1000), rows: z.number().int(
 
 export const clientMessage = z.discriminatedUnion('type', [
   /** Sends every event with `seq > after`, in order, without gaps, and then follows the run live. */
-  z.object({ type: z.literal('subscribe'), runId, after: z.number().int().nonnegative().default(0) }),
-  z.object({ type: z.literal('unsubscribe'), runId }),
-  z.object({ type: z.literal('message'), runId, text: z.string().min(1).max(100_000) }),
-  z.object({ type: z.literal('approve'), runId, approvalId: z.string(), optionId: z.string() }),
+  z.strictObject({ type: z.literal('subscribe'), runId, after: z.number().int().nonnegative().default(0) }),
+  z.strictObject({ type: z.literal('unsubscribe'), runId }),
+  z.strictObject({ type: z.literal('message'), runId, text: messageInput.shape.text }),
+  z.strictObject({ type: z.literal('approve'), runId, approvalId: z.string(), optionId: z.string() }),
   /** Starts a shell in the sandbox. It belongs to this connection, and ends with it. */
-  z.object({ type: z.literal('terminal_open'), runId, terminalId, ...size }),
-  z.object({ type: z.literal('terminal_input'), terminalId, text: z.string().max(65_536) }),
-  z.object({ type: z.literal('terminal_resize'), terminalId, ...size }),
-  z.object({ type: z.literal('terminal_close'), terminalId }),
+  z.strictObject({ type: z.literal('terminal_open'), runId, terminalId, ...size }),
+  z.strictObject({ type: z.literal('terminal_input'), terminalId, text: z.string().max(65_536) }),
+  z.strictObject({ type: z.literal('terminal_resize'), terminalId, ...size }),
+  z.strictObject({ type: z.literal('terminal_close'), terminalId }),
 ]);
 export type ClientMessage = z.infer<typeof clientMessage>;
 
