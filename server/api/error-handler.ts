@@ -44,9 +44,14 @@ export function errorHandler(logger: Logger) {
   };
 }
 
-/** Errors of Express's own body parser (https://github.com/expressjs/body-parser#errors), told in our words. */
+/** Errors of Express's own router and body parser (https://github.com/expressjs/body-parser#errors), told in our words. */
 function toCaissonError(error: unknown): CaissonError | undefined {
   if (error instanceof CaissonError) return error;
+  if (error instanceof URIError)
+    return new CaissonError(
+      'invalid_request',
+      'The path has a percent sign that encodes nothing (RFC 3986 section 2.1).',
+    );
   if (!(error instanceof Error) || !('type' in error)) return undefined;
   switch (error.type) {
     case 'entity.parse.failed':
