@@ -12,6 +12,7 @@ import type { Secrets } from './config/secrets.ts';
 import { createContext, type Context, type Overrides } from './context.ts';
 import { prepareFirstStart } from './first-start.ts';
 import { startJanitor } from './janitor.ts';
+import { createReadinessCheck } from './readiness.ts';
 import { recover } from './runs/recovery.ts';
 import { openStream } from './stream/open-stream.ts';
 
@@ -45,6 +46,11 @@ export async function startServer(config: Config, secrets: Secrets, overrides: O
       idempotency,
       rateLimits: config.rateLimits,
       behindProxy: config.listen.behindProxy,
+      operation: {
+        ready: createReadinessCheck(context),
+        securityContact: config.securityContact,
+        clock: context.clock,
+      },
       version,
       logger,
     });

@@ -11,6 +11,7 @@ import { authenticate } from './authenticate.ts';
 import { errorHandler } from './error-handler.ts';
 import type { Idempotency } from './idempotency.ts';
 import { openApiDocument } from './openapi.ts';
+import { operationRoutes, type OperationOptions } from './operation.ts';
 import type { AnyRoute } from './route.ts';
 
 export interface ApiOptions {
@@ -19,6 +20,7 @@ export interface ApiOptions {
   readonly idempotency: Idempotency;
   readonly rateLimits: { readonly windowMs: number; readonly requestsPerIp: number; readonly runsPerKey: number };
   readonly behindProxy: boolean;
+  readonly operation: OperationOptions;
   readonly version: string;
   readonly logger: Logger;
 }
@@ -33,6 +35,7 @@ export function createApi(options: ApiOptions): Express {
   app.set('query parser', 'simple');
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
   app.use(identifyRequest);
+  app.use(operationRoutes(options.operation));
   app.use(API_PREFIX, perIp(options), noStore);
 
   const api = express.Router({ caseSensitive: true, strict: true });

@@ -27,6 +27,7 @@ export interface Config {
   readonly uploads: { readonly maxBytes: number; readonly keepMs: number };
   readonly log: { readonly maxEventsPerRun: number; readonly maxBytesPerRun: number };
   readonly rateLimits: { readonly windowMs: number; readonly requestsPerIp: number; readonly runsPerKey: number };
+  readonly securityContact: string | undefined;
   readonly logLevel: string;
 }
 
@@ -84,6 +85,7 @@ export function buildConfig(env: Env): Config {
       requestsPerIp: env.CAISSON_RATE_LIMIT_REQUESTS,
       runsPerKey: env.CAISSON_RATE_LIMIT_RUNS,
     },
+    securityContact: env.CAISSON_SECURITY_CONTACT,
     logLevel: env.CAISSON_LOG_LEVEL,
   };
 }

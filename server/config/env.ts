@@ -111,6 +111,10 @@ export const SETTINGS = {
     default: '30',
     help: 'Run starts per 15 minutes and API key.',
   },
+  CAISSON_SECURITY_CONTACT: {
+    schema: z.string().regex(/^(mailto:|https:\/\/)[\x21-\x7e]+$/, 'must be a mailto: or https: address'),
+    help: 'Where to report a security problem; told in /.well-known/security.txt (RFC 9116).',
+  },
   CAISSON_LOG_LEVEL: {
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     default: 'info',
