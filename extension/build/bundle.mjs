@@ -32,6 +32,8 @@ const extension = {
   target: 'node20',
   // `ws` works without its two native helpers and asks for them in a try.
   external: ['vscode', 'bufferutil', 'utf-8-validate'],
+  // zod looks at it to learn whether it runs in a worker of Cloudflare's; VS Code logs an error whenever it is touched.
+  define: { navigator: 'undefined' },
   legalComments: 'none',
   metafile: true,
 };

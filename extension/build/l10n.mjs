@@ -34,7 +34,9 @@ const unescape = (text) =>
 export const bundleFile = `${root}l10n/bundle.l10n.json`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const texts = [...new Set(['extension', 'webview'].flatMap((folder) => collect(folder).texts))].sort((a, b) => a.localeCompare(b));
+  const texts = [...new Set(['extension', 'webview'].flatMap((folder) => collect(folder).texts))].sort((a, b) =>
+    a.localeCompare(b),
+  );
   writeFileSync(bundleFile, `${JSON.stringify(Object.fromEntries(texts.map((text) => [text, text])), null, 2)}\n`);
   console.log(`${bundleFile}: ${texts.length} texts`);
 }

@@ -48,6 +48,7 @@ export function commandTable(services: Services): Readonly<Record<string, { what
     'caisson.finishRun': { what: failed.act, run: onRun((id) => commands.act('finish', id), RUNS_FOR.interactive) },
     'caisson.sendMessage': { what: failed.act, run: onRun(commands.sendMessage, RUNS_FOR.interactive) },
     'caisson.answerApproval': { what: failed.act, run: onRun(commands.answer, RUNS_FOR.asking) },
+    'caisson.openTerminal': { what: failed.act, run: onRun(commands.openTerminal, RUNS_FOR.running) },
     'caisson.deleteRun': { what: failed.act, run: onRun(commands.remove, RUNS_FOR.ended) },
     'caisson.copyRunId': { what: failed.view, run: onRun((id) => vscode.env.clipboard.writeText(id)) },
     'caisson.showChanges': { what: failed.changes, run: onRun((id) => commands.showChanges(id), RUNS_FOR.changed) },

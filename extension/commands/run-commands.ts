@@ -8,6 +8,7 @@ import { openChanges } from '../diff/run-documents.ts';
 import { savePatch } from '../diff/save-patch-command.ts';
 import { runDescription, runTitle, STATE_ICONS } from '../runs/presentation.ts';
 import type { Services } from '../services.ts';
+import { openSandboxTerminal } from '../terminal/sandbox-terminal.ts';
 
 /** What can be done with a run, for the palette, the tree and the panel alike. Each rejects with what went wrong. */
 export type RunCommands = ReturnType<typeof createRunCommands>;
@@ -42,6 +43,8 @@ export function createRunCommands(services: () => Services) {
       });
       if (text?.trim()) await session.call((client) => client.runs.sendMessage(runId, text));
     },
+
+    openTerminal: async (runId: string): Promise<void> => openSandboxTerminal(await services().session(), runId),
 
     /** Questions of the agent are answered where they can be read in full: in the panel. */
     answer: async (runId: string): Promise<void> => services().panels.openRun(runId),

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { runId as runIdSchema } from '../../shared/protocol/rest.ts';
-import { runTitle } from '../runs/presentation.ts';
+import { tabTitle } from '../runs/presentation.ts';
 import type { Side } from './excerpt.ts';
 import type { FilePatch } from './file-patch.ts';
 import type { RunResult, RunResults } from './results.ts';
@@ -33,7 +33,7 @@ function sides({ run }: RunResult, file: FilePatch): { before: vscode.Uri | unde
 
 /** Opens all changes of a run in the multi-file diff editor, or one file's in the diff editor. */
 export async function openChanges(result: RunResult, path?: string): Promise<void> {
-  const title = vscode.l10n.t('Changes of «{0}»', runTitle(result.run));
+  const title = vscode.l10n.t('Changes of «{0}»', tabTitle(result.run));
   if (path === undefined) {
     const list = result.files.map((file) => {
       const { before, after } = sides(result, file);

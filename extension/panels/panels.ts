@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { panelState } from '../../shared/protocol/panel.ts';
 import { runId as runIdSchema } from '../../shared/protocol/rest.ts';
-import { runTitle } from '../runs/presentation.ts';
+import { tabTitle } from '../runs/presentation.ts';
 import type { Services } from '../services.ts';
 import { HISTORY_PANEL, openHistoryPage } from './history-panel.ts';
 import { webviewRoot } from './page.ts';
@@ -26,7 +26,7 @@ export class Panels implements vscode.Disposable {
     if (open) return open.reveal();
     const { store } = this.#services();
     const known = store.get(runId);
-    const title = known ? runTitle(known) : vscode.l10n.t('Run');
+    const title = known ? tabTitle(known) : vscode.l10n.t('Run');
     this.#adopt(this.#create(RUN_PANEL, title), runId, this.#services().sessions.servers.current ?? '');
   }
 

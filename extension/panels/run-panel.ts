@@ -13,7 +13,7 @@ import type { Run } from '../../shared/protocol/rest.ts';
 import { isFinal } from '../../shared/run/state.ts';
 import type { ClientEvent } from '../../shared/client/event.ts';
 import { changedSince, findTarget } from '../diff/target.ts';
-import { runTitle } from '../runs/presentation.ts';
+import { runTitle, tabTitle } from '../runs/presentation.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session/session.ts';
 import { explainError } from '../support/errors.ts';
@@ -110,7 +110,7 @@ export class RunPanel {
   async #introduce(): Promise<void> {
     const session = await this.#session();
     const run = session && (await this.#read(session));
-    if (run) this.#panel.title = runTitle(run);
+    if (run) this.#panel.title = tabTitle(run);
     await this.#page.send({
       type: 'init',
       ...pageTexts(),
@@ -199,8 +199,8 @@ export class RunPanel {
   }
 
   async #act(action: RunAction): Promise<string | undefined> {
-    if (action === 'terminal') throw new Error(vscode.l10n.t('This version cannot open a terminal in the sandbox.'));
-    await this.#call((session) => session.call((client) => client.runs[action](this.#runId)));
+    if (action === 'terminal') await this.#call(async () => this.#services.commands.openTerminal(this.#runId));
+    else await this.#call((session) => session.call((client) => client.runs[action](this.#runId)));
     return undefined;
   }
 

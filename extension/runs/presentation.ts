@@ -49,6 +49,12 @@ export function runTitle(run: Pick<Run, 'id' | 'title' | 'prompt'>): string {
   return firstLine(run.title) || firstLine(run.prompt) || shortId(run.id);
 }
 
+/** For editor tabs, which do not shorten their titles by themselves. */
+export function tabTitle(run: Pick<Run, 'id' | 'title' | 'prompt'>): string {
+  const title = runTitle(run);
+  return title.length > 40 ? `${title.slice(0, 39).trimEnd()}…` : title;
+}
+
 function firstLine(text: string): string {
   return (text.trim().split('\n')[0] ?? '').slice(0, 200);
 }

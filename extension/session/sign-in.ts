@@ -96,7 +96,9 @@ async function explainFailure(error: unknown, url: string): Promise<boolean> {
         : explainError(error, vscode.l10n);
   const certificate = problem === 'certificate' || problem === 'certificate_name';
   const chosen = await vscode.window.showErrorMessage(
-    vscode.l10n.t('Could not sign in to {0}. {1}', serverName(url), detail),
+    vscode.l10n.t('Could not sign in to {0}.', serverName(url)),
+    // The user is in the middle of signing in: this is the next step, not news.
+    { modal: true, detail },
     retry,
     ...(certificate ? [help] : []),
   );

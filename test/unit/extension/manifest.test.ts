@@ -36,7 +36,7 @@ const sources = readdirSync(join(root, 'extension'), { recursive: true, encoding
 describe('the manifest', () => {
   test('names the commands that are registered, no more and no less', () => {
     const registered = [...read('extension/commands/register.ts').matchAll(/^ {4}'(caisson\.\w+)': \{/gm)].map(
-      ([, id]) => id,
+      ([, id]) => id!,
     );
     expect(registered.toSorted()).toEqual(commands);
   });
