@@ -10,6 +10,8 @@ prepare();
 
 const steps = [
   ['types', 'tsc', ['-p', 'tsconfig.json', '--noEmit']],
+  ['types of the extension', 'tsc', ['-p', 'extension', '--noEmit']],
+  ['types of the webviews', 'tsc', ['-p', 'webview', '--noEmit']],
   ['lint', 'oxlint', ['--type-aware', '--deny-warnings']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   [
