@@ -152,10 +152,15 @@ export async function bundleOf(path: string): Promise<Uint8Array> {
 /** What a run may not leave behind: containers of this server, mounts and loop devices of its data directory, sockets. */
 export async function leftovers({ dataDir, server }: TestServer): Promise<string[]> {
   const containers = await exec('docker', ['ps', '-aq', '--filter', `label=caisson.server=${server.context.serverId}`]);
+  return [...containers.stdout.split('\n').filter(Boolean), ...(await hostLeftovers(dataDir))];
+}
+
+/** The part of it that can be said of a server in another process. */
+export async function hostLeftovers(dataDir: string): Promise<string[]> {
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').filter((line) => line.includes(dataDir));
   const loops = (await exec('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'])).stdout
     .split('\n')
     .filter((line) => line.includes(dataDir));
   const files = await Promise.all(['egress', 'sandboxes'].map((name) => readdir(join(dataDir, name)).catch(() => [])));
-  return [...containers.stdout.split('\n').filter(Boolean), ...mounts, ...loops, ...files.flat()];
+  return [...mounts, ...loops, ...files.flat()];
 }
