@@ -16,6 +16,11 @@ export async function prepareFirstStart(context: Context): Promise<{ apiKey: str
   const organization = await organizations.create('My organization', wrapped);
   const owner = await organizations.addMember(organization._id, 'Owner', 'owner');
   await environments.ensureDefault(organization._id);
-  const { apiKey, key } = await apiKeys.create({ organizationId: organization._id, memberId: owner._id, role: owner.role, name: 'First key of the owner' });
+  const { apiKey, key } = await apiKeys.create({
+    organizationId: organization._id,
+    memberId: owner._id,
+    role: owner.role,
+    name: 'First key of the owner',
+  });
   return { apiKey: key, keyId: apiKey.id };
 }

@@ -8,6 +8,7 @@ import { prepare } from './prepare.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 prepare();
 
+/** @type {[name: string, command: string, args: string[]][]} */
 const steps = [
   ['types', 'tsc', ['-p', 'tsconfig.json', '--noEmit']],
   ['types of the extension', 'tsc', ['-p', 'extension', '--noEmit']],

@@ -48,5 +48,5 @@ export function route<
   B extends z.ZodType = z.ZodUnknown,
   R extends z.ZodType = z.ZodUnknown,
 >(definition: Route<P, Q, B, R>): AnyRoute {
-  return definition as unknown as AnyRoute;
+  return definition;
 }

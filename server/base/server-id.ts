@@ -14,6 +14,7 @@ export async function loadServerId(file: string): Promise<string> {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
   const id = (await readFile(file, 'utf8')).trim();
-  if (!/^srv_[0-9a-z]{26}$/.test(id)) throw new CaissonError('internal', `${file} does not hold a server id. Restore it from a backup.`);
+  if (!/^srv_[0-9a-z]{26}$/.test(id))
+    throw new CaissonError('internal', `${file} does not hold a server id. Restore it from a backup.`);
   return id;
 }

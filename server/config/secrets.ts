@@ -10,5 +10,10 @@ export interface Secrets {
 }
 
 export async function loadSecrets(env: Env, config: Config): Promise<Secrets> {
-  return { masterKey: await loadMasterKey({ file: join(config.dataDir, 'master.key'), fromEnvironment: env.CAISSON_MASTER_KEY }) };
+  return {
+    masterKey: await loadMasterKey({
+      file: join(config.dataDir, 'master.key'),
+      fromEnvironment: env.CAISSON_MASTER_KEY,
+    }),
+  };
 }

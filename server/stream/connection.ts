@@ -127,7 +127,10 @@ export function serveConnection<I extends StreamIdentity>(options: ConnectionOpt
         return await actions.sendMessage(identity, message.runId, message.text);
       case 'approve':
         return await actions.approve(identity, message.runId, message.approvalId, message.optionId);
-      default:
+      case 'terminal_open':
+      case 'terminal_input':
+      case 'terminal_resize':
+      case 'terminal_close':
         return await terminals.receive(message);
     }
   };

@@ -12,7 +12,9 @@ export function sendBytes(response: ServerResponse): void {
   const send = () => {
     while (left > 0) {
       left--;
-      if (!response.write(CHUNK)) return void response.once('drain', send);
+      if (response.write(CHUNK)) continue;
+      response.once('drain', send);
+      return;
     }
     response.end();
   };
