@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Sandbox } from '../../server/sandbox/sandbox.ts';
@@ -99,13 +100,13 @@ describeSandboxed('a process in a sandbox', () => {
 
   it('is let go when its caller aborts, and goes on until it is killed', async () => {
     const controller = new AbortController();
-    const process = await sandbox.exec(['sleep', '1234'], { signal: controller.signal });
-    process.stdout.resume();
+    const process = await sandbox.exec(['sh', '-c', 'echo up; exec sleep 1234'], { signal: controller.signal });
     process.stderr.resume();
+    await once(process.stdout, 'data');
     const exit = process.exit.catch((error: unknown) => error);
     controller.abort(new Error('no longer wanted'));
     expect(await exit).toMatchObject({ message: 'no longer wanted' });
-    expect((await sh(sandbox, 'pgrep -f "sleep 1234"')).exitCode).toBe(0);
+    expect((await sh(sandbox, 'pgrep -fx "sleep 1234"')).exitCode).toBe(0);
     await sandbox.killAll();
     expect((await sh(sandbox, 'pgrep -fx "sleep 1234"')).exitCode).not.toBe(0);
   });
