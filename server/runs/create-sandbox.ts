@@ -12,15 +12,20 @@ export async function createSandbox(run: RunScope): Promise<Sandbox> {
   const { deps, plan, control, log, resources } = run;
   const { image, resources: size } = plan.environment;
   const { cpus, memoryMiB, diskMiB, maxProcesses } = size;
-  const { runtime } = await deps.sandboxes.describe();
+  const notCreated = (error: unknown): never => {
+    throw (
+      control.ended ?? RunEnd.failed('sandbox_failed', `The sandbox could not be created: ${messageOf(error)}`, error)
+    );
+  };
+  // The engine is asked anew for each run: it may have been stopped, or its runtimes changed, since the server's start.
+  const { runtime } = await deps.sandboxes.describe().catch(notCreated);
   await log.emit({
     type: 'sandbox.creating',
     actor: 'server',
     data: { image, runtime, cpus, memoryMiB, diskMiB, maxProcesses },
   });
-  let sandbox: Sandbox;
-  try {
-    sandbox = await deps.sandboxes.create(
+  const sandbox = await deps.sandboxes
+    .create(
       {
         runId: plan.runId,
         image,
@@ -33,11 +38,8 @@ export async function createSandbox(run: RunScope): Promise<Sandbox> {
         onIdentified: (sandboxId) => resources.cleanup.add('kernel witness', watchKernel(run, sandboxId)),
       },
       control.signal,
-    );
-  } catch (error) {
-    if (control.ended) throw control.ended;
-    throw RunEnd.failed('sandbox_failed', `The sandbox could not be created: ${messageOf(error)}`, error);
-  }
+    )
+    .catch(notCreated);
   resources.sandbox = sandbox;
   watchSandbox(sandbox, control);
   const { id: sandboxId, kernel, coldStartMs } = sandbox;
