@@ -146,7 +146,7 @@ describeSandboxed('the Claude agent', () => {
     const reject = data.options.find((option) => option.kind === 'reject_once');
     const stream = caisson.client.stream();
     const following = finished(caisson.client, id);
-    await expect.poll(() => stream.state.phase).toBe('open');
+    await expect.poll(() => stream.state.phase, { timeout: 20_000 }).toBe('open');
     stream.approve(id, data.approvalId, reject!.id);
 
     const { run, events } = await following;

@@ -56,7 +56,7 @@ describeSandboxed('a run whose container engine is stopped', () => {
 
     const next = await caisson.client.runs.create({ prompt: 'echo it works again' });
     expect((await finished(caisson.client, next.id)).run.state).toBe('succeeded');
-    await expect.poll(async () => (await ask(caisson.url, { path: '/readyz' })).status).toBe(200);
+    await expect.poll(async () => (await ask(caisson.url, { path: '/readyz' })).status, { timeout: 20_000 }).toBe(200);
   });
 });
 

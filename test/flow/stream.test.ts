@@ -116,7 +116,7 @@ describeSandboxed('the stream', () => {
     for (const [message, code, words] of table) {
       const before = client.messages.length;
       client.send(message);
-      await expect.poll(() => client.messages.length).toBe(before + 1);
+      await expect.poll(() => client.messages.length, { timeout: 20_000 }).toBe(before + 1);
       expect(client.messages.at(-1), JSON.stringify(message)).toMatchObject({ type: 'error', code });
       expect(client.messages.at(-1)?.message, JSON.stringify(message)).toMatch(words);
     }
