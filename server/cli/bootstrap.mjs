@@ -126,7 +126,13 @@ function run(what, program, args) {
   process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   if (result.error) fail(`${program} could not be started: ${result.error.message}`);
   if (result.status !== 0)
-    fail(`${what} failed:\n${`${result.stdout}${result.stderr}`.trim().split('\n').slice(-30).join('\n')}`);
+    fail(`${what} failed:\n${shortened(`${result.stdout}${result.stderr}`)}`);
+}
+
+/** npm says what is wrong at the beginning, compilers at the end. */
+function shortened(output) {
+  const lines = output.trim().split('\n');
+  return lines.length <= 40 ? lines.join('\n') : [...lines.slice(0, 20), '…', ...lines.slice(-20)].join('\n');
 }
 
 function fail(message) {
