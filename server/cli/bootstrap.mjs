@@ -125,8 +125,7 @@ function run(what, program, args) {
   const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   if (result.error) fail(`${program} could not be started: ${result.error.message}`);
-  if (result.status !== 0)
-    fail(`${what} failed:\n${shortened(`${result.stdout}${result.stderr}`)}`);
+  if (result.status !== 0) fail(`${what} failed:\n${shortened(`${result.stdout}${result.stderr}`)}`);
 }
 
 /** npm says what is wrong at the beginning, compilers at the end. */
