@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { describeSandboxed } from '../support/sandboxed.ts';
 import type { NewEvent } from '../../shared/protocol/events.ts';
 import { eventData } from '../../shared/protocol/events.ts';
 import { traceSocketPath } from '../../server/sandbox/gvisor/trace-socket.ts';
@@ -63,7 +64,7 @@ async function account(
   return { ...seen, find };
 }
 
-describe("gVisor's kernel as a witness", () => {
+describeSandboxed("gVisor's kernel as a witness", () => {
   it('reports programs with arguments, folder, user, parent and end', async () => {
     const { find } = await account('cd /tmp; /bin/bash -c "/bin/ls -d /; exit 7"; /bin/bash -c "kill -9 \\$\\$"; true');
     const [init, shell, ls, killed] = find('process.exec');
