@@ -61,7 +61,7 @@ async function saveTouched(target: Target, { files }: RunResult): Promise<void> 
 async function confirm({ run, files }: RunResult, changed: readonly string[]): Promise<boolean> {
   const tooling = toolingFiles(files.map((file) => file.path));
   const details = [
-    vscode.l10n.t('{0} files: +{1} −{2} lines.', files.length, run.patch?.insertions ?? 0, run.patch?.deletions ?? 0),
+    totals(files.length, run.patch?.insertions ?? 0, run.patch?.deletions ?? 0),
     changed.length > 0 &&
       vscode.l10n.t(
         'The workspace has changed since the run began; these files are merged and may have conflicts: {0}',
@@ -85,9 +85,15 @@ async function confirm({ run, files }: RunResult, changed: readonly string[]): P
   return chosen === yes;
 }
 
+function totals(files: number, insertions: number, deletions: number): string {
+  if (files === 1) return vscode.l10n.t('1 file: +{0} −{1} lines.', insertions, deletions);
+  return vscode.l10n.t('{0} files: +{1} −{2} lines.', files, insertions, deletions);
+}
+
 function tell({ applied, conflicts, skipped }: Applied): string {
+  const changed = applied.length + conflicts.length;
   const parts = [
-    vscode.l10n.t('{0} files were changed.', applied.length + conflicts.length),
+    changed === 1 ? vscode.l10n.t('1 file was changed.') : vscode.l10n.t('{0} files were changed.', changed),
     conflicts.length > 0 && vscode.l10n.t('Resolve the conflicts in: {0}', list(conflicts)),
     skipped.length > 0 &&
       vscode.l10n.t('Left as they are: {0}', list(skipped.map(({ path, why }) => `${path} (${REASONS[why]()})`))),

@@ -18,10 +18,10 @@ export async function mergeFile(
 ): Promise<'applied' | 'conflict' | Skipped['why']> {
   const path = await writablePath(target.top, file.path);
   if (path === undefined) return 'unsafe';
-  if (file.status === 'deleted') return 'changed_here';
+  const ours = await readFile(path).catch(() => undefined);
+  if (file.status === 'deleted') return ours === undefined ? 'applied' : 'changed_here';
   if (file.binary) return 'binary';
   if (file.status === 'renamed' || !file.mode.startsWith('100')) return 'refused';
-  const ours = await readFile(path).catch(() => undefined);
   if (ours === undefined) return 'deleted_here';
   const base = file.oldId === undefined ? EMPTY : await blob(file.oldId);
   const theirs = file.newId === undefined ? undefined : await blob(file.newId);

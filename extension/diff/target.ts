@@ -24,7 +24,10 @@ export async function findTarget(git: Git | undefined, folder: string): Promise<
   return top && objects ? { top, objects, repository: true } : { top: folder, repository: false };
 }
 
-/** The touched files that are not as they were when the run began: those that a merge would be about. */
+/**
+ * The touched files that are neither as they were when the run began nor as the run left them: those that a merge would
+ * be about.
+ */
 export async function changedSince(
   git: Git | undefined,
   { top, repository }: Target,
@@ -34,7 +37,7 @@ export async function changedSince(
   for (const file of files) {
     const path = file.previousPath ?? file.path;
     const id = await blobId(repository ? git : undefined, top, path);
-    if (id !== file.oldId && file.mode !== '120000' && file.mode !== '160000') changed.push(path);
+    if (id !== file.oldId && id !== file.newId && file.mode !== '120000' && file.mode !== '160000') changed.push(path);
   }
   return changed;
 }

@@ -263,7 +263,10 @@ export class RunPanel {
     return {
       actions: [...look, 'apply', ...(target.repository ? (['checkout'] as const) : [])],
       ...(changed.length > 0 && {
-        note: vscode.l10n.t('{0} of these files have changed in the workspace since the run began.', changed.length),
+        note:
+          changed.length === 1
+            ? vscode.l10n.t('{0} has changed in the workspace since the run began.', changed[0] ?? '')
+            : vscode.l10n.t('{0} of these files have changed in the workspace since the run began.', changed.length),
       }),
     };
   }

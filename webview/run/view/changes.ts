@@ -54,6 +54,7 @@ export function createChangesView(page: Page): ChangesView {
     buttons();
     if (outcome.message === undefined) return;
     setText(note, outcome.message);
+    note.classList.toggle('tone-warn', !outcome.ok);
     show(note, true);
     if (outcome.ok) page.announcer.say(outcome.message);
     else page.announcer.interrupt(outcome.message);
@@ -85,6 +86,7 @@ export function createChangesView(page: Page): ChangesView {
     set(to) {
       changes = to;
       setText(note, to.note ?? '');
+      note.classList.add('tone-warn');
       show(note, to.note !== undefined && to.state !== 'failed');
       buttons();
       list.update(to.files, true);

@@ -60,8 +60,21 @@ describe('a workspace that is as the run found it', () => {
 describe('a workspace that has changed since', () => {
   test('is noticed: changed, deleted and newly made files', async () => {
     const { target, patch, write } = await aResult(base, changes);
-    write({ 'a.txt': 'other\n', 'gone.txt': null, 'new.txt': 'mine\n', 'same.txt': 'no matter\n' });
+    write({ 'a.txt': 'other\n', 'gone.txt': 'mine\n', 'new.txt': 'mine\n', 'same.txt': 'no matter\n' });
     expect(await changedSince(program, target, patch.files)).toEqual(['a.txt', 'gone.txt', 'new.txt']);
+  });
+
+  test('but only to what the run made of it, takes the patch again and stays as it is', async () => {
+    const { target, patch, write, read } = await aResult(base, changes);
+    write({ 'a.txt': changes['a.txt'], 'gone.txt': null, 'new.txt': 'n\n' });
+    expect(await changedSince(program, target, patch.files)).toEqual([]);
+    expect(await applyWhole(program, target, patch)).toBeUndefined();
+    expect(await applyMerging(program, target, patch)).toEqual({
+      applied: ['a.txt', 'gone.txt', 'new.txt'],
+      conflicts: [],
+      skipped: [],
+    });
+    expect([read('a.txt'), read('gone.txt'), read('new.txt')]).toEqual([changes['a.txt'], undefined, 'n\n']);
   });
 
   test('is merged where the changes are elsewhere, uncommitted ones included', async () => {
