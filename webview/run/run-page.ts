@@ -94,6 +94,8 @@ export function createRunPage(host: Host<RunFromWebview>, init: Message<'init'>)
     if (id === ui.tab) return;
     views[ui.tab].keep();
     ui.tab = id;
+    // At once, for a window that is reloaded right now; where the list is scrolled to follows.
+    host.saveState(ui);
     save();
     wake();
   }
