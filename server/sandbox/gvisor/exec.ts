@@ -44,7 +44,7 @@ export async function startProcess(
   signal?.throwIfAborted();
   const exec = await withDeadline(
     target.container.exec({
-      Cmd: [...argv],
+      Cmd: tty ? sized(argv, tty) : [...argv],
       AttachStdin: true,
       AttachStdout: true,
       AttachStderr: true,
@@ -70,8 +70,16 @@ export async function startProcess(
   const exit = watchProcess(target, exec, stream, output.ended, signal);
   // Whoever only reads the streams need not handle the exit as well.
   exit.catch(() => undefined);
-  if (tty) await resize(tty.columns, tty.rows);
   return { stdin: inputOf(stream), stdout: output.stdout, stderr: output.stderr, exit, resize };
+}
+
+/**
+ * The engine can give a terminal its size only once the process runs, which may by then have asked for it and seen 0 × 0.
+ * So the terminal sets its own before it becomes the program.
+ */
+function sized(argv: readonly string[], { columns, rows }: { columns: number; rows: number }): string[] {
+  const script = 'stty cols "$1" rows "$2"; shift 2; exec "$@"';
+  return ['/bin/sh', '-c', script, 'terminal', String(columns), String(rows), ...argv];
 }
 
 /** Exactly one of three ends: the process's own, the sandbox's death, or the caller's abort. */
