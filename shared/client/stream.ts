@@ -1,6 +1,7 @@
 import { CaissonError, type ErrorCode } from '../protocol/errors.ts';
 import { HEARTBEAT_MS, serverMessage, type ClientMessage, type ServerMessage } from '../protocol/stream.ts';
-import { API_PREFIX, STREAM_SUBPROTOCOL } from '../protocol/version.ts';
+import { STREAM_SUBPROTOCOL } from '../protocol/version.ts';
+import { streamUrl } from './stream-url.ts';
 import { receiveEvent, type ClientEvent } from './event.ts';
 import { Feed, type Subscriber } from './feed.ts';
 import {
@@ -130,10 +131,9 @@ export class RunStream {
 
   #connect(): void {
     const { base, apiKey, openSocket } = this.#options;
-    const url = `${base.protocol === 'https:' ? 'wss:' : 'ws:'}//${base.host}${base.pathname.replace(/\/$/, '')}${API_PREFIX}/stream`;
     const socket: Socket = openSocket(
       {
-        url,
+        url: streamUrl(base),
         protocol: STREAM_SUBPROTOCOL,
         headers: { authorization: `Bearer ${apiKey}` },
         handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,

@@ -1,6 +1,7 @@
 import { CaissonError } from '../protocol/errors.ts';
 import { CLOSE_CODES, serverMessage, type ClientMessage } from '../protocol/stream.ts';
-import { API_PREFIX, STREAM_SUBPROTOCOL } from '../protocol/version.ts';
+import { STREAM_SUBPROTOCOL } from '../protocol/version.ts';
+import { streamUrl } from './stream-url.ts';
 import type { OpenSocket, Socket } from './socket.ts';
 
 export interface TerminalSize {
@@ -50,10 +51,9 @@ export function openTerminal(
     if (open) socket.send(JSON.stringify(message));
     else waiting.push(message);
   };
-  const url = `${base.protocol === 'https:' ? 'wss:' : 'ws:'}//${base.host}${base.pathname.replace(/\/$/, '')}${API_PREFIX}/stream`;
   const socket: Socket = openSocket(
     {
-      url,
+      url: streamUrl(base),
       protocol: STREAM_SUBPROTOCOL,
       headers: { authorization: `Bearer ${apiKey}` },
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
