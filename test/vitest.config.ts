@@ -2,8 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const root = new URL('..', import.meta.url).pathname;
 
-// Two projects: `unit` needs nothing but Node; `flow` needs the engine, gVisor and the image that `caisson setup` makes.
-// Flow files share one Docker engine and two cores, so they run one after the other.
+// Three projects: `unit` needs nothing but Node; `flow` needs the engine, gVisor and the image that `caisson setup` makes;
+// `vscode` needs a workbench and a browser as well. The latter two share one Docker engine, one trace socket and two
+// cores, so their files run one after the other, and the groups do too.
 export default defineConfig({
   root,
   test: {
@@ -21,6 +22,19 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'vscode',
+          include: ['test/vscode/**/*.test.ts'],
+          globalSetup: ['test/vscode/setup.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,0 +1,100 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Cleanup } from '../../server/base/lifecycle.ts';
+import { startScriptedModel, type Turn } from '../support/scripted-model.ts';
+import { repository, startTestServer, type TestServer } from '../support/server.ts';
+import { startBrowser, type Browser } from './workbench.ts';
+import { startCodeServer, type CodeServer } from './code-server.ts';
+import { startCuttable, type Cuttable } from './cuttable.ts';
+
+export const PROMPT = 'Mend add(), and take the notes into account';
+export const NOTES = 'Adding should add.\n';
+
+/** What the model says: it mends a file, reads an untracked one, fetches what it may and tries what it may not. */
+function turns(notesUrl: string): Turn[] {
+  const look = `cat notes.txt && curl -sS ${notesUrl} && curl -sS --max-time 5 https://telemetry.example.org/collect; true`;
+  return [
+    [
+      { text: 'The sign in `add()` is wrong. I will **mend** it first.' },
+      {
+        tool: 'Bash',
+        input: { command: "sed -i 's/a - b/a + b/' add.js && cat add.js", description: 'Mend the sign' },
+      },
+    ],
+    [{ tool: 'Bash', input: { command: `${look}`, description: 'Read the notes' } }],
+    [
+      {
+        text: [
+          'Now it adds:\n',
+          '```js\nexport const add = (a, b) => a + b;\n```\n',
+          '| file | change |\n| --- | --- |\n| `add.js` | the sign |\n',
+          'The telemetry host was **refused**, which is [as it should be](https://example.org/policy). <b>done</b>',
+        ].join('\n'),
+      },
+    ],
+  ];
+}
+
+/** A developer's world: a dirty repository, a server with sandboxes behind a network that can fail, and VS Code. */
+export interface Scenario extends AsyncDisposable {
+  readonly caisson: TestServer;
+  readonly network: Cuttable;
+  readonly vscode: CodeServer;
+  readonly browser: Browser;
+  readonly folder: string;
+  readonly git: (...args: string[]) => Promise<string>;
+}
+
+export async function startScenario(vsix: string): Promise<Scenario> {
+  const cleanup = new Cleanup();
+  try {
+    const repo = await repository({
+      'add.js': 'export const add = (a, b) => a - b;\n',
+      'README.md': '# Sums\n',
+      '.gitignore': 'secret.env\n',
+    });
+    cleanup.add('repository', repo.dispose);
+    // Dirty in every way: changed, untracked, ignored.
+    await writeFile(join(repo.path, 'README.md'), '# Sums\n\nNot committed yet.\n');
+    await writeFile(join(repo.path, 'notes.txt'), NOTES);
+    await writeFile(join(repo.path, 'secret.env'), 'TOKEN=hunter2\n');
+
+    const upstream = createServer((_request, response) => response.end('from the network\n'));
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+    cleanup.add('upstream', () => void upstream.close());
+    const { port } = upstream.address() as AddressInfo;
+    const model = await startScriptedModel(turns(`http://notes.internal:${port}/`));
+    cleanup.add('model', () => model.close());
+    const caisson = await startTestServer({
+      CAISSON_MODEL_URL_ANTHROPIC: model.url,
+      CAISSON_EGRESS_PRIVATE_HOSTS: `notes.internal:${port}=127.0.0.1/32`,
+    });
+    cleanup.add('server', () => caisson.close());
+    await caisson.client.environments.create({
+      name: 'asking',
+      description: 'Asks before it acts',
+      approval: 'ask',
+      network: { mode: 'allowlist', groups: ['models'], patterns: [`notes.internal:${port}`], allowNonTls: false },
+    });
+    const network = await startCuttable(() => caisson.url);
+    cleanup.add('network', async () => network[Symbol.asyncDispose]());
+    const vscode = await startCodeServer({ vsix, settings: { 'caisson.notifications': 'none' } });
+    cleanup.add('code-server', async () => vscode[Symbol.asyncDispose]());
+    const browser = await startBrowser(vscode);
+    cleanup.add('browser', async () => browser[Symbol.asyncDispose]());
+    return {
+      caisson,
+      network,
+      vscode,
+      browser,
+      folder: repo.path,
+      git: repo.git,
+      [Symbol.asyncDispose]: () => cleanup.run(),
+    };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}

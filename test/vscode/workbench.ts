@@ -1,0 +1,233 @@
+import { chromium, type BrowserContext, type Frame, type Locator, type Page } from 'playwright-core';
+import type { CodeServer } from './code-server.ts';
+import { allowContrast } from './screenshots.ts';
+import { findTools } from './tools/install.ts';
+
+/** Long enough for a machine with two busy cores; what takes longer is broken. */
+const WAIT_MS = 20_000;
+const PATIENCE_MS = 1_500;
+
+/**
+ * Sandboxed processes of Chromium need user namespaces, which containers rarely have; the rest keeps it from calling
+ * anybody.
+ */
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export interface Browser extends AsyncDisposable {
+  /** Opens a window of VS Code on a folder. */
+  open(folder: string, more?: Readonly<Record<string, string>>): Promise<Workbench>;
+}
+
+export async function startBrowser(server: CodeServer): Promise<Browser> {
+  const context: BrowserContext = await chromium.launchPersistentContext(server.profile, {
+    executablePath: findTools().chromium,
+    headless: true,
+    viewport: { width: 1280, height: 860 },
+    args: FLAGS,
+  });
+  context.setDefaultTimeout(WAIT_MS);
+  return {
+    async open(folder, more = {}) {
+      const page = await context.newPage();
+      await allowContrast(page);
+      await page.goto(`${server.url}/?${new URLSearchParams({ folder, ...more })}`, { waitUntil: 'domcontentloaded' });
+      await page.locator('.monaco-workbench .statusbar').waitFor();
+      return new Workbench(page);
+    },
+    [Symbol.asyncDispose]: () => context.close(),
+  };
+}
+
+/** One window of VS Code, driven as a person would: by what is shown, typed and clicked. */
+export class Workbench {
+  readonly page: Page;
+  readonly quickInput: Locator;
+
+  constructor(page: Page) {
+    this.page = page;
+    this.quickInput = page.locator('.quick-input-widget:visible');
+  }
+
+  /**
+   * Runs a command from the palette, by its whole title. A palette that was opened before the extension's commands are
+   * registered never shows them, and one that was opened a moment before something else took the focus is gone, so it
+   * is opened again until it does.
+   */
+  async command(title: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget .quick-input-filter input[type=text]');
+    const row = this.page.locator(`.quick-input-list .monaco-list-row[aria-label^=${JSON.stringify(title)}]`).first();
+    const deadline = Date.now() + WAIT_MS;
+    for (;;) {
+      await this.page.keyboard.press('F1');
+      try {
+        await input.waitFor({ timeout: PATIENCE_MS });
+        await input.fill(`>${title}`, { timeout: PATIENCE_MS });
+        await row.waitFor({ timeout: PATIENCE_MS });
+        await row.click({ timeout: PATIENCE_MS });
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await this.page.keyboard.press('Escape');
+      }
+    }
+  }
+
+  /** The quick input that has this title. */
+  async asked(title: string): Promise<Locator> {
+    await this.quickInput.locator('.quick-input-title', { hasText: title }).waitFor();
+    return this.quickInput.locator('.quick-input-filter input');
+  }
+
+  /** Answers an input box with a text. */
+  async answer(title: string, text: string): Promise<void> {
+    const input = await this.asked(title);
+    await input.fill(text);
+    await input.press('Enter');
+  }
+
+  /** A line of the quick pick that is open. */
+  choice(label: string): Locator {
+    return this.quickInput.locator('.quick-input-list .monaco-list-row', { hasText: label }).first();
+  }
+
+  notification(text: string | RegExp): Locator {
+    return this.page.locator('.notification-toast', { hasText: text });
+  }
+
+  /** Presses a button of a notification. */
+  async press(notification: string | RegExp, button: string): Promise<void> {
+    await this.notification(notification).getByRole('button', { name: button }).click();
+  }
+
+  async clearNotifications(): Promise<void> {
+    await this.command('Notifications: Clear All Notifications');
+    await this.page.locator('.notification-toast').first().waitFor({ state: 'hidden' });
+  }
+
+  /** The modal dialog, with this text. */
+  dialog(text: string): Locator {
+    return this.page.locator('.monaco-dialog-box', { hasText: text });
+  }
+
+  async confirm(dialog: string, button: string): Promise<void> {
+    await this.dialog(dialog).getByRole('button', { name: button, exact: true }).click();
+  }
+
+  status(text: string | RegExp): Locator {
+    return this.page.locator('.statusbar-item', { hasText: text });
+  }
+
+  /** A row of the «Runs» view. */
+  run(title: string | RegExp): Locator {
+    return this.page.locator('.sidebar .monaco-list-row[role=treeitem]', { hasText: title }).first();
+  }
+
+  tab(title: string | RegExp): Locator {
+    return this.page.locator('.editor-group-container .tab', { hasText: title });
+  }
+
+  /** The document of the webview that shows `content`. Webviews are found by that: their order is nobody's promise. */
+  async webview(content: string): Promise<Frame> {
+    const deadline = Date.now() + WAIT_MS;
+    for (;;) {
+      for (const frame of this.page.frames()) {
+        if (frame.parentFrame() === null) continue;
+        // A frame may go while it is asked.
+        if (
+          await frame
+            .locator(content)
+            .first()
+            .isVisible()
+            .catch(() => false)
+        )
+          return frame;
+      }
+      if (Date.now() > deadline) throw new Error(`No webview shows ${content}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /** The panel of the run with this title. */
+  async runPanel(title: string): Promise<RunPanel> {
+    return new RunPanel(await this.webview(`main.run:has(h1:text-is(${JSON.stringify(title)}))`));
+  }
+
+  /** What the terminal in front shows. */
+  async terminal(): Promise<string> {
+    const rows = await this.page.locator('.terminal-wrapper.active .xterm-rows').innerText();
+    return rows.replaceAll('\u00a0', ' ').trimEnd();
+  }
+
+  async typeIntoTerminal(text: string): Promise<void> {
+    const terminal = this.page.locator('.terminal-wrapper.active .xterm');
+    await terminal.waitFor();
+    await terminal.locator('.xterm-helper-textarea').focus();
+    await this.page.locator('.terminal-wrapper.active .xterm.focus').waitFor();
+    await this.page.keyboard.type(text);
+  }
+
+  /** Opens the view «Runs» by its icon. */
+  async showRuns(): Promise<void> {
+    await this.page.locator('.activitybar a.action-label[aria-label^="Caisson"]').click();
+  }
+
+  async reload(): Promise<void> {
+    const loaded = this.page.waitForEvent('domcontentloaded');
+    await this.command('Developer: Reload Window');
+    await loaded;
+    await this.page.locator('.monaco-workbench .statusbar').waitFor();
+  }
+
+  /** Windows are tabs of one browser: what is behind another one draws nothing. */
+  async toFront(): Promise<void> {
+    await this.page.bringToFront();
+  }
+
+  async close(): Promise<void> {
+    await this.page.close();
+  }
+}
+
+/** The page of one run. */
+export class RunPanel {
+  readonly frame: Frame;
+  constructor(frame: Frame) {
+    this.frame = frame;
+  }
+
+  async select(tab: 'Transcript' | 'Changes' | 'Egress' | 'Processes' | 'Audit'): Promise<void> {
+    await this.frame.getByRole('tab', { name: tab }).click();
+  }
+
+  async shows(state: string): Promise<void> {
+    await this.frame.locator('header .state', { hasText: state }).waitFor();
+  }
+
+  /** A row of the table in front. */
+  row(...texts: readonly (string | RegExp)[]): Locator {
+    let row = this.frame.locator('.list:visible .row');
+    for (const text of texts) row = row.filter({ hasText: text });
+    return row.first();
+  }
+
+  /** Types into the filter of the table in front: of long tables only what is in view is there at all. */
+  async filter(text: string): Promise<void> {
+    await this.frame.locator('vscode-text-field:visible input').fill(text);
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.frame.getByRole('button', { name }).first();
+  }
+
+  get banner(): Locator {
+    return this.frame.locator('header .banner[role=status]');
+  }
+}
