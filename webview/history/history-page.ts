@@ -87,12 +87,16 @@ export function createHistoryPage(host: Host<HistoryFromWebview>, init: Message<
     setText(
       totals,
       [
-        loader.more ? t('{0} runs loaded', formatCount(sums.runs)) : t('{0} runs', formatCount(sums.runs)),
+        loader.more
+          ? t('{0} runs loaded', formatCount(sums.runs))
+          : sums.runs === 1
+            ? t('1 run')
+            : t('{0} runs', formatCount(sums.runs)),
         t('{0} active', formatCount(sums.active)),
         t('{0} succeeded', formatCount(sums.succeeded)),
         t('{0} failed', formatCount(sums.failed)),
         t('worked for {0}', formatDuration(sums.ms)),
-        t('{0} denied connections', formatCount(sums.denied)),
+        sums.denied === 1 ? t('1 denied connection') : t('{0} denied connections', formatCount(sums.denied)),
         t('{0} tokens', formatCount(sums.tokens)),
       ].join(' · '),
     );

@@ -27,6 +27,8 @@ const PAGE = 200;
 export function createLoader(host: Host<HistoryFromWebview>, changed: () => void): Loader {
   let rows: Run[] = [];
   let cursor: string | undefined;
+  /** The rows are those of other filters; they stay until there are new ones, so that the table does not flicker. */
+  let outdated = false;
   let current: Filters | undefined;
   /** Relative times («the last seven days») must mean the same for every page of one list. */
   let asked = 0;
@@ -46,7 +48,10 @@ export function createLoader(host: Host<HistoryFromWebview>, changed: () => void
     );
     if (request !== expected) return;
     loading = false;
-    if (!ok) problem = message;
+    if (!ok) {
+      problem = message;
+      if (outdated) rows = [];
+    }
     changed();
   }
 
@@ -66,7 +71,7 @@ export function createLoader(host: Host<HistoryFromWebview>, changed: () => void
     begin(filters) {
       current = filters;
       asked = Date.now();
-      rows = [];
+      outdated = true;
       cursor = undefined;
       return load();
     },
@@ -77,7 +82,8 @@ export function createLoader(host: Host<HistoryFromWebview>, changed: () => void
     },
     receive(message) {
       if (message.request !== expected) return;
-      rows = [...rows, ...message.rows];
+      rows = outdated ? [...message.rows] : [...rows, ...message.rows];
+      outdated = false;
       cursor = message.nextCursor;
     },
   };
