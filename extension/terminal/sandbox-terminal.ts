@@ -7,6 +7,9 @@ import { explainError } from '../support/errors.ts';
 /** What a terminal has before it was shown for the first time. */
 const FIRST_SIZE: TerminalSize = { columns: 80, rows: 24 };
 
+/** 128 and the number of SIGKILL: how a process of the sandbox ends that did not end by itself. */
+const KILLED = 137;
+
 /** A shell in the sandbox of a run that goes on, as a terminal of VS Code. The run's log records it. */
 export function openSandboxTerminal(session: Session, runId: string): void {
   const written = new vscode.EventEmitter<string>();
@@ -29,8 +32,8 @@ export function openSandboxTerminal(session: Session, runId: string): void {
         shell = session.client.openTerminal(runId, dimensions ?? FIRST_SIZE, {
           output: (text) => written.fire(text),
           ended: (exitCode, message) => {
-            if (message !== undefined) sayLast(message);
-            else closed.fire(exitCode ?? undefined);
+            if (exitCode !== null && exitCode !== KILLED) closed.fire(exitCode);
+            else sayLast(message ?? vscode.l10n.t('The shell was ended, as all of a sandbox is when its run ends.'));
           },
         });
       } catch (error) {
