@@ -30,6 +30,17 @@ const QUIET_SETTINGS = {
   'terminal.integrated.gpuAcceleration': 'off',
 };
 
+const QUIET_FLAGS = [
+  '--auth=none',
+  '--ignore-last-opened',
+  '--disable-telemetry',
+  '--disable-update-check',
+  '--disable-workspace-trust',
+  '--disable-getting-started-override',
+  // Seconds. A window that was closed has no business with its extension host any more.
+  '--reconnection-grace-time=2',
+];
+
 export interface CodeServer extends AsyncDisposable {
   readonly url: string;
   /** Everything that VS Code keeps: settings, state, secrets, logs. */
@@ -47,6 +58,8 @@ export interface CodeServerOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Needed for tests that run in the extension host. Notifications are then never shown, so others go without. */
   readonly smokeTestDriver?: boolean;
+  /** For code-server and the extension hosts that it starts. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A real VS Code workbench, served to a browser, with a home of its own and the packaged extension installed. */
@@ -64,7 +77,7 @@ export async function startCodeServer(options: CodeServerOptions): Promise<CodeS
 async function start(
   root: string,
   at: (...names: string[]) => string,
-  { vsix, settings = {}, smokeTestDriver = false }: CodeServerOptions,
+  { vsix, settings = {}, smokeTestDriver = false, env: more = {} }: CodeServerOptions,
 ): Promise<CodeServer> {
   for (const folder of ['data/User', 'extensions', 'home', 'profile']) await mkdir(at(folder), { recursive: true });
   await writeFile(at('config.yaml'), 'auth: none\n');
@@ -72,6 +85,7 @@ async function start(
 
   const { node, codeServer } = findTools();
   const env = {
+    ...more,
     HOME: at('home'),
     XDG_CONFIG_HOME: at('home/.config'),
     XDG_DATA_HOME: at('home/.local'),
@@ -88,9 +102,9 @@ async function start(
     [
       codeServer,
       ...common,
-      ...['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--ignore-last-opened'],
-      ...['--disable-telemetry', '--disable-update-check', '--disable-workspace-trust'],
-      ...['--disable-getting-started-override', '--reconnection-grace-time', '2'],
+      ...QUIET_FLAGS,
+      '--bind-addr',
+      `127.0.0.1:${port}`,
       ...(smokeTestDriver ? ['--vscode-option', 'enable-smoke-test-driver'] : []),
     ],
     // A group of its own, so that its extension hosts end with it.

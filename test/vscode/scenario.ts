@@ -23,7 +23,7 @@ function turns(notesUrl: string): Turn[] {
         input: { command: "sed -i 's/a - b/a + b/' add.js && cat add.js", description: 'Mend the sign' },
       },
     ],
-    [{ tool: 'Bash', input: { command: `${look}`, description: 'Read the notes' } }],
+    [{ tool: 'Bash', input: { command: look, description: 'Read the notes' } }],
     [
       {
         text: [

@@ -38,7 +38,8 @@ export async function startBrowser(server: CodeServer): Promise<Browser> {
     async open(folder, more = {}) {
       const page = await context.newPage();
       await allowContrast(page);
-      await page.goto(`${server.url}/?${new URLSearchParams({ folder, ...more })}`, { waitUntil: 'domcontentloaded' });
+      const query = new URLSearchParams({ folder, ...more }).toString();
+      await page.goto(`${server.url}/?${query}`, { waitUntil: 'domcontentloaded' });
       await page.locator('.monaco-workbench .statusbar').waitFor();
       return new Workbench(page);
     },
