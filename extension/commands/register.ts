@@ -41,7 +41,7 @@ export function commandTable(services: Services): Readonly<Record<string, { what
     'caisson.startRunFromEditor': { what: failed.start, run: () => startRunFromEditor(services) },
     'caisson.writePrompt': { what: failed.start, run: () => openPromptEditor('') },
     'caisson.openRun': { what: failed.open, run: onRun((id) => services.panels.openRun(id)) },
-    'caisson.openHistory': { what: failed.open, run: () => services.panels.openHistory() },
+    'caisson.openHistory': { what: failed.open, run: () => openHistory(services) },
     'caisson.cancelRun': { what: failed.act, run: onRun((id) => commands.act('cancel', id), RUNS_FOR.active) },
     'caisson.pauseRun': { what: failed.act, run: onRun((id) => commands.act('pause', id), RUNS_FOR.running) },
     'caisson.resumeRun': { what: failed.act, run: onRun((id) => commands.act('resume', id), RUNS_FOR.paused) },
@@ -60,6 +60,11 @@ export function commandTable(services: Services): Readonly<Record<string, { what
     'caisson.clearFilter': { what: failed.view, run: () => clearFilter(services.tree) },
     'caisson.showOutput': { what: failed.view, run: () => services.log.show() },
   };
+}
+
+async function openHistory(services: Services): Promise<void> {
+  await services.session();
+  services.panels.openHistory();
 }
 
 /** No command rejects: what went wrong is told once, in words, and is in the output channel. */

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { historyFromWebview, historyToWebview, type HistoryToWebview } from '../../shared/protocol/panel.ts';
 import type { Services } from '../services.ts';
+import type { Session } from '../session/session.ts';
 import { membersOf, toRunQuery } from './history-query.ts';
 import { answer, createPage, pageTexts, panelIcon, type Page } from './page.ts';
 
@@ -22,7 +23,7 @@ export function openHistoryPage(services: Services, panel: vscode.WebviewPanel):
       ready: () => introduce(services, page),
       query: async ({ request, query, cursor, limit }) => {
         try {
-          const session = await services.session();
+          const session = await signedIn(services);
           const { items, nextCursor } = await session.call((client) =>
             client.runs.list(toRunQuery(query, cursor, limit)),
           );
@@ -36,7 +37,10 @@ export function openHistoryPage(services: Services, panel: vscode.WebviewPanel):
       problem: ({ message }) => services.log.warn(`The history page: ${message}`),
     },
   });
-  const sessions = services.sessions.onDidChange(() => void introduce(services, page));
+  // What was loaded stays while nobody is signed in.
+  const sessions = services.sessions.onDidChange(({ kind }) => {
+    if (kind === 'signed_in') void introduce(services, page);
+  });
   panel.onDidDispose(() => sessions.dispose());
 }
 
@@ -44,7 +48,7 @@ async function introduce(services: Services, page: Page<HistoryToWebview>): Prom
   let members: { id: string; name: string }[] = [];
   let environments: { id: string; name: string }[] = [];
   try {
-    const session = await services.session();
+    const session = await signedIn(services);
     const me = { id: session.server.memberId, name: session.server.memberName };
     const [runs, all] = await Promise.all([
       session.call((client) => client.runs.list({ limit: SAMPLE })),
@@ -57,6 +61,13 @@ async function introduce(services: Services, page: Page<HistoryToWebview>): Prom
     services.log.warn('The filters of the history could not be read.', error);
   }
   await page.send({ type: 'init', ...pageTexts(), members, environments });
+}
+
+/** A page that asks by itself must not make VS Code ask for a key. */
+async function signedIn({ sessions }: Services): Promise<Session> {
+  const session = await sessions.current();
+  if (!session) throw new Error(vscode.l10n.t('Sign in to see the history of runs.'));
+  return session;
 }
 
 async function save(fileName: string, content: string): Promise<string | undefined> {

@@ -9,7 +9,7 @@ let page: HistoryPage | undefined;
 
 host.listen<HistoryToWebview>(historyToWebview, {
   init: (init) => {
-    if (page) return;
+    // A second one comes with another session: other members, other runs.
     setLanguage(init.strings, init.locale);
     page = createHistoryPage(host, init);
     document.getElementById('app')?.replaceChildren(page.element);

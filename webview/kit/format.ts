@@ -53,6 +53,10 @@ export function formatTime(at: string): string {
   );
 }
 
-export function formatDateTime(at: string): string {
-  return formatter('date', { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at));
+/** Day and time; the year only where it is another one than now. */
+export function formatDateTime(at: string, now = new Date()): string {
+  const date = new Date(at);
+  const day = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' } as const;
+  if (date.getFullYear() === now.getFullYear()) return formatter('day', day).format(date);
+  return formatter('date', { ...day, year: 'numeric' }).format(date);
 }
