@@ -31,7 +31,7 @@ export function connectionMessage(state: ConnectionState, l10n: Localizer): Conn
       return {
         type: 'connection',
         state: 'reconnecting',
-        message: l10n.t('Connection lost; trying again in {0} s.', Math.ceil(state.delayMs / 1000)),
+        message: l10n.t('The next attempt is in {0} s.', Math.ceil(state.delayMs / 1000)),
       };
     case 'closed':
       return state.cause?.code === 'unauthenticated'

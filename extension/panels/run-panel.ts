@@ -9,7 +9,7 @@ import {
   type RunFromWebview,
   type RunToWebview,
 } from '../../shared/protocol/panel.ts';
-import type { Run } from '../../shared/protocol/rest.ts';
+import type { Me, Run } from '../../shared/protocol/rest.ts';
 import { isFinal } from '../../shared/run/state.ts';
 import type { ClientEvent } from '../../shared/client/event.ts';
 import { changedSince, findTarget } from '../diff/target.ts';
@@ -109,7 +109,7 @@ export class RunPanel {
 
   async #introduce(): Promise<void> {
     const session = await this.#session();
-    const run = session && (await this.#read(session));
+    const [run, me] = session ? await Promise.all([this.#read(session), this.#whoAmI(session)]) : [];
     if (run) this.#panel.title = tabTitle(run);
     await this.#page.send({
       type: 'init',
@@ -117,6 +117,7 @@ export class RunPanel {
       runId: this.#runId,
       server: this.#server,
       title: run ? runTitle(run) : '',
+      ...(me && { self: `key:${me.key.id}` }),
       // Runs of others are looked at, not steered, whoever may do it by the rules of the server.
       readOnly: !session?.can('runs:write') || run?.createdBy.memberId !== session.server.memberId,
       clockOffsetMs: session?.clockOffsetMs ?? 0,
@@ -124,6 +125,15 @@ export class RunPanel {
     if (!session) await this.#page.send({ type: 'connection', state: 'signed_out' });
     await this.#page.send(this.#changes);
     if (run && isFinal(run.state)) await this.#showChanges(run);
+  }
+
+  async #whoAmI(session: Session): Promise<Me | undefined> {
+    try {
+      return await session.me();
+    } catch (error) {
+      this.#services.log.warn('Whose key this is could not be read.', error);
+      return undefined;
+    }
   }
 
   async #read(session: Session): Promise<Run | undefined> {

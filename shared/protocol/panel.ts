@@ -39,6 +39,8 @@ export const runToWebview = z.discriminatedUnion('type', [
     server: z.string(),
     /** Shown until the events tell more. */
     title: z.string(),
+    /** The actor by which this key's own deeds are in the log, where it is known. */
+    self: z.string().optional(),
     /** True where this key may look but not act. */
     readOnly: z.boolean(),
     /** Milliseconds that the server's clock is ahead of this one; elapsed times are wrong without it. */

@@ -39,7 +39,7 @@ const FRAME_BUDGET_MS = 8;
 const IDLE_BUDGET_MS = 8;
 
 export function createRunPage(host: Host<RunFromWebview>, init: Message<'init'>): RunPage {
-  const { runId, server, readOnly, clockOffsetMs } = init;
+  const { runId, server, readOnly, clockOffsetMs, self } = init;
   const ui = restoreUiState(host.loadState(), runId, server);
   const expanded = new Expanded(ui.expanded, () => save());
   const store = createRunStore({
@@ -55,7 +55,7 @@ export function createRunPage(host: Host<RunFromWebview>, init: Message<'init'>)
   const save = debounced(300, saveNow);
   const wake = onNextFrame(() => frame());
   const announcer = createAnnouncer();
-  const page: Page = { host, store, ui, save, wake, expanded, announcer, readOnly, clockOffsetMs };
+  const page: Page = { host, store, ui, save, wake, expanded, announcer, readOnly, self, clockOffsetMs };
   const chain = createChainCheck(runId, store.events);
 
   const transcript = createTranscriptView(page, () => select('changes'));

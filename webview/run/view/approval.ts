@@ -44,6 +44,11 @@ const OUTCOMES = {
   canceled: () => t('Not answered'),
 };
 
+function by(actor: string, { self }: Page): string {
+  if (actor === 'auto') return t('the environment');
+  return actor === self ? t('you') : visible(actor);
+}
+
 /** The question, what exactly would be done, and a button for each answer that the agent offers. */
 export function approval(item: ApprovalItem, page: Page, answers: Answers): HTMLElement {
   const { resolved, options, approvalId } = item;
@@ -57,7 +62,7 @@ export function approval(item: ApprovalItem, page: Page, answers: Answers): HTML
       { class: resolved.outcome === 'allowed' ? 'tone-good' : 'tone-warn' },
       resolved.outcome === 'canceled'
         ? OUTCOMES.canceled()
-        : t('{0} by {1}', OUTCOMES[resolved.outcome](), resolved.by === 'auto' ? t('the environment') : resolved.by),
+        : t('{0} by {1}', OUTCOMES[resolved.outcome](), by(resolved.by, page)),
     );
   const buttons = options.map((option) =>
     button(visible(option.name), () => answers.give(item, option), {

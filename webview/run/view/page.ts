@@ -17,6 +17,8 @@ export interface Page {
   readonly expanded: Expanded;
   readonly announcer: ReturnType<typeof createAnnouncer>;
   readonly readOnly: boolean;
+  /** The actor that the user is in the log. */
+  readonly self: string | undefined;
   readonly clockOffsetMs: number;
 }
 
