@@ -52,7 +52,7 @@ function askKey(url: string): Promise<string | undefined> {
     vscode.window.showInputBox({
       title: vscode.l10n.t('Sign In to Caisson (2/2): API Key'),
       prompt: vscode.l10n.t(
-        'The API key for {0}. `caisson key create` makes one. It is kept in the secret storage of VS Code.',
+        'The API key for {0}. «caisson key create» makes one. It is kept in the secret storage of VS Code.',
         serverName(url),
       ),
       placeHolder: 'csn_live_…',

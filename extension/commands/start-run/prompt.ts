@@ -12,7 +12,7 @@ export function askPrompt(value: string): Promise<string | undefined> {
     };
     input.title = vscode.l10n.t('Start Run');
     input.placeholder = vscode.l10n.t('What should the agent do?');
-    input.prompt = vscode.l10n.t('Press Enter to go on. The pencil opens an editor for a longer prompt.');
+    input.prompt = vscode.l10n.t('The pencil opens an editor for a longer prompt.');
     input.value = value;
     input.valueSelection = [value.length, value.length];
     input.ignoreFocusOut = true;

@@ -52,7 +52,8 @@ export async function pickSource(
       detail: vscode.l10n.t('The run begins in an empty workspace.'),
     },
   ];
-  const chosen = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('What should the run work on?') });
+  const title = vscode.l10n.t('What should the run work on?');
+  const chosen = await vscode.window.showQuickPick(items, { title, ignoreFocusOut: true });
   if (!chosen) return undefined;
   if (chosen.choice === 'none') return { kind: 'none' };
   requireTrust();
@@ -91,7 +92,7 @@ async function pickBranch(git: Git | undefined, folder: vscode.WorkspaceFolder):
     .map((branch) => ({ label: `${branch.remote}/${branch.branch}`, description: branch.url, branch }))
     .sort((a, b) => Number(b.label === current) - Number(a.label === current));
   const title = vscode.l10n.t('Which branch?');
-  return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true }))?.branch;
+  return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true, ignoreFocusOut: true }))?.branch;
 }
 
 /** Packs and uploads what has to be uploaded. @returns undefined when the user canceled */

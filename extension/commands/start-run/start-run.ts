@@ -173,7 +173,7 @@ async function pickEnvironment(environments: readonly Environment[]): Promise<En
     environment,
   }));
   const title = vscode.l10n.t('In which environment?');
-  return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true }))?.environment;
+  return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true, ignoreFocusOut: true }))?.environment;
 }
 
 async function pickAgent(agents: readonly Agent[]): Promise<Agent | undefined> {
@@ -184,7 +184,7 @@ async function pickAgent(agents: readonly Agent[]): Promise<Agent | undefined> {
     agent,
   }));
   const title = vscode.l10n.t('Which agent?');
-  return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true }))?.agent;
+  return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true, ignoreFocusOut: true }))?.agent;
 }
 
 /** Started from an editor or the explorer, the prompt begins with the place. */
