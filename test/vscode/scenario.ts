@@ -20,7 +20,7 @@ function turns(notesUrl: string): Turn[] {
       { text: 'The sign in `add()` is wrong. I will **mend** it first.' },
       {
         tool: 'Bash',
-        input: { command: "sed -i 's/a - b/a + b/' add.js && cat add.js", description: 'Mend the sign' },
+        input: { command: "sed -i 's/a - b/a + b/' add.py && cat add.py", description: 'Mend the sign' },
       },
     ],
     [{ tool: 'Bash', input: { command: look, description: 'Read the notes' } }],
@@ -28,8 +28,8 @@ function turns(notesUrl: string): Turn[] {
       {
         text: [
           'Now it adds:\n',
-          '```js\nexport const add = (a, b) => a + b;\n```\n',
-          '| file | change |\n| --- | --- |\n| `add.js` | the sign |\n',
+          '```python\ndef add(a, b):\n    return a + b\n```\n',
+          '| file | change |\n| --- | --- |\n| `add.py` | the sign |\n',
           'The telemetry host was **refused**, which is [as it should be](https://example.org/policy). <b>done</b>',
         ].join('\n'),
       },
@@ -51,7 +51,7 @@ export async function startScenario(vsix: string): Promise<Scenario> {
   const cleanup = new Cleanup();
   try {
     const repo = await repository({
-      'add.js': 'export const add = (a, b) => a - b;\n',
+      'add.py': 'def add(a, b):\n    return a - b\n',
       'README.md': '# Sums\n',
       '.gitignore': 'secret.env\n',
     });
@@ -80,7 +80,7 @@ export async function startScenario(vsix: string): Promise<Scenario> {
     });
     const network = await startCuttable(() => caisson.url);
     cleanup.add('network', async () => network[Symbol.asyncDispose]());
-    const vscode = await startCodeServer({ vsix, settings: { 'caisson.notifications': 'none' } });
+    const vscode = await startCodeServer({ vsix, settings: { 'caisson.notifications': 'waiting' } });
     cleanup.add('code-server', async () => vscode[Symbol.asyncDispose]());
     const browser = await startBrowser(vscode);
     cleanup.add('browser', async () => browser[Symbol.asyncDispose]());

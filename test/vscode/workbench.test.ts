@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { leftovers } from '../support/server.ts';
+import { leftovers, untilEvent } from '../support/server.ts';
 import { SKIP_GVISOR } from '../support/sandboxed.ts';
 import { freePort } from './code-server.ts';
 import { PROMPT, startScenario, type Scenario } from './scenario.ts';
@@ -110,6 +110,7 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
   step('answers in the panel, and the run goes on to its end', async () => {
     const panel = await vscode.runPanel(PROMPT);
     await panel.button(/^Yes: .*sed/).click();
+    await panel.frame.getByText('Allowed by you').first().waitFor();
     await panel.button(/^Yes: .*notes/).click();
     await panel.shows('Succeeded');
     await panel.frame.locator('.item-message td', { hasText: 'the sign' }).waitFor();
@@ -123,15 +124,15 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await panel.row('Allowed', 'notes.internal').waitFor();
     await camera.shoot('09-egress');
     await panel.select('Processes');
-    await panel.filter('add.js');
-    await panel.row("sed -i 's/a - b/a + b/' add.js").waitFor();
+    await panel.filter('add.py');
+    await panel.row("sed -i 's/a - b/a + b/' add.py").waitFor();
     await panel.filter('');
     await camera.shoot('10-processes');
     await panel.select('Audit');
     await panel.frame.getByText(/^Chain verified up to event \d+$/).waitFor();
     await camera.shoot('11-audit');
     await panel.select('Changes');
-    await panel.row('add.js', '+1', '−1').waitFor();
+    await panel.row('add.py', '+1', '−1').waitFor();
     await camera.shoot('12-changes');
   });
 
@@ -155,9 +156,25 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await vscode.confirm('Apply the changes', 'Apply');
     await vscode.notification('1 file was changed.').waitFor();
     const read = (name: string) => readFile(join(world.folder, name), 'utf8');
-    expect(await read('add.js')).toBe('export const add = (a, b) => a + b;\n');
+    expect(await read('add.py')).toBe('def add(a, b):\n    return a + b\n');
     expect(await read('README.md')).toContain('Not committed yet.');
     expect(await read('secret.env')).toBe('TOKEN=hunter2\n');
+  });
+
+  step('takes the result as a patch and as a branch, which is not checked out over uncommitted work', async () => {
+    const panel = await vscode.runPanel(PROMPT);
+    const { id } = (await world.caisson.client.runs.list()).items[0]!;
+    await panel.button('Save Patch…').click();
+    const patch = join(world.folder, `caisson-${id.slice(-8)}.patch`);
+    await vscode.acceptFile('Save Changes as Patch', patch);
+    await expect.poll(() => readFile(patch, 'utf8').catch(() => ''), SOON).toContain('+    return a + b');
+    await rm(patch);
+    await panel.button('Check Out as Branch').click();
+    await (await vscode.asked('Check Out as Branch')).press('Enter');
+    await panel.frame.locator('.note', { hasText: 'was made, but not checked out' }).waitFor();
+    const branch = (await world.git('branch', '--list', '--format=%(refname:short)', 'caisson/*')).trim();
+    expect(await world.git('show', `${branch}:add.py`)).toContain('return a + b');
+    expect((await world.git('branch', '--show-current')).trim()).toBe('main');
   });
 
   step(
@@ -221,6 +238,25 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await vscode.toFront();
   });
 
+  step('is told that a run waits for them, and goes on with it', async () => {
+    const { client } = world.caisson;
+    const prompt = 'until [ -e /tmp/on ]; do sleep 0.1; done; echo one';
+    const { id } = await client.runs.create({ prompt, agent: 'shell', interactive: true });
+    await vscode.command('Caisson: Refresh Runs');
+    await vscode.run(prompt).waitFor();
+    await untilEvent(client, id, (event) => event.type === 'agent.started');
+    const ignore = () => undefined;
+    client.openTerminal(id, { columns: 80, rows: 24 }, { output: ignore, ended: ignore }).input('touch /tmp/on\n');
+    await vscode.press('waits for your answer', 'Open Run');
+    const panel = await vscode.runPanel(prompt);
+    await panel.frame.locator('.item-message', { hasText: 'one' }).waitFor();
+    await panel.frame.locator('vscode-text-area textarea').fill('echo two');
+    await panel.button('Send').click();
+    await panel.frame.locator('.item-message', { hasText: 'two' }).waitFor();
+    await panel.button('Finish').click();
+    await panel.shows('Succeeded');
+  });
+
   step(
     'is told when the server is started anew in the middle of a run, and the panel says what became of it',
     async () => {
@@ -239,6 +275,7 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
 
   step('finds all runs in the history, filters them and exports them', async () => {
     await vscode.command('Caisson: Open Run History');
+    await vscode.tab('Run History').waitFor();
     const page = await vscode.webview('main.history');
     const rows = page.locator('.history-table .row:not(.head)');
     await rows.filter({ hasText: PROMPT }).waitFor();
@@ -248,11 +285,8 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await rows.filter({ hasText: 'sleep 600' }).waitFor({ state: 'detached' });
     await expect.poll(() => rows.count(), SOON).toBe(1);
     await page.getByRole('button', { name: 'CSV' }).click();
-    // The dialog proposes a name beside the code.
     const file = join(world.folder, 'caisson-runs.csv');
-    const path = await vscode.asked('Export Run History');
-    await expect.poll(() => path.inputValue(), SOON).toBe(file);
-    await path.press('Enter');
+    await vscode.acceptFile('Export Run History', file);
     await expect.poll(() => readFile(file, 'utf8').catch(() => ''), SOON).toContain(PROMPT);
     await rm(file);
   });

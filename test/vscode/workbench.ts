@@ -94,6 +94,17 @@ export class Workbench {
     await input.press('Enter');
   }
 
+  /** Takes the file that a dialog for saving proposes, once it does. */
+  async acceptFile(title: string, file: string): Promise<void> {
+    const input = await this.asked(title);
+    const deadline = Date.now() + WAIT_MS;
+    while ((await input.inputValue()) !== file) {
+      if (Date.now() > deadline) throw new Error(`${title} proposes ${await input.inputValue()}, not ${file}`);
+      await this.page.waitForTimeout(50);
+    }
+    await input.press('Enter');
+  }
+
   /** A line of the quick pick that is open. */
   choice(label: string): Locator {
     return this.quickInput.locator('.quick-input-list .monaco-list-row', { hasText: label }).first();
