@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyChain } from '../../shared/audit/verify.ts';
 import { describeSandboxed } from '../support/sandboxed.ts';
 import {
   finished,
@@ -104,12 +105,17 @@ describeSandboxed('the life of a run', () => {
     expect(await leftovers(caisson)).toEqual([]);
   });
 
-  test('can be deleted when it has ended: its data is gone, its proof still verifies', async () => {
+  test('can be deleted when it has ended: its data is gone, its chain still verifies', async () => {
     const id = await start('echo forget me');
     await expect(caisson.client.runs.delete(id)).rejects.toThrow('Cancel it first');
     await untilEnded(caisson.client, id);
     await caisson.client.runs.delete(id);
     await expect(caisson.client.runs.get(id)).rejects.toThrow('There is no run');
     await expect(caisson.client.runs.events(id)).rejects.toThrow('There is no run');
+    const { log } = caisson.server.context;
+    await expect(log.range(id, { after: 0, limit: 10 })).rejects.toMatchObject({ code: 'gone' });
+    const links = await log.links(id, { after: 0, limit: 1000 });
+    expect(links.length).toBeGreaterThan(5);
+    expect(verifyChain(links, { runId: id, expectedHead: await log.head(id) })).toMatchObject({ ok: true });
   });
 });
