@@ -187,6 +187,8 @@ export class RunPanel {
   }
 
   async #gone(): Promise<void> {
+    // What the connection does from here on has nothing to do with this run any more.
+    this.#stop();
     this.#services.store.remove(this.#runId);
     await this.#page.send({
       type: 'connection',

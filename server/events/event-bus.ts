@@ -6,33 +6,43 @@ type Listener = (events: readonly RunEvent[]) => void;
 export interface EventBus {
   /** Calls each subscriber of the run, one after the other, before it returns. */
   publish(runId: string, events: readonly RunEvent[]): void;
-  subscribe(runId: string, listener: Listener): () => void;
+  /** Tells each subscriber of the run that its data was destroyed. */
+  destroyed(runId: string): void;
+  subscribe(runId: string, listener: Listener, onDestroyed?: () => void): () => void;
+}
+
+interface Subscription {
+  readonly listener: Listener;
+  readonly onDestroyed: (() => void) | undefined;
 }
 
 /** Tells subscribers what has become durable. A subscriber that throws harms neither the log nor its neighbours. */
 export function createEventBus(logger: Logger): EventBus {
-  const listeners = new Map<string, Set<Listener>>();
-  return {
-    publish(runId, events) {
-      const ofRun = listeners.get(runId);
-      // A copy, since listeners may subscribe others; and one that has just been unsubscribed is not called any more.
-      for (const listener of Array.from(ofRun ?? [])) {
-        if (!ofRun?.has(listener)) continue;
-        try {
-          listener(events);
-        } catch (error) {
-          logger.error({ err: error, runId }, 'a subscriber to a run failed');
-        }
+  const subscriptions = new Map<string, Set<Subscription>>();
+
+  function tell(runId: string, what: (subscription: Subscription) => void): void {
+    const ofRun = subscriptions.get(runId);
+    // A copy, since listeners may subscribe others; and one that has just been unsubscribed is not called any more.
+    for (const subscription of Array.from(ofRun ?? [])) {
+      if (!ofRun?.has(subscription)) continue;
+      try {
+        what(subscription);
+      } catch (error) {
+        logger.error({ err: error, runId }, 'a subscriber to a run failed');
       }
-    },
-    subscribe(runId, listener) {
-      // A function of its own for each subscription, so that the same listener may subscribe twice.
-      const own: Listener = (events) => listener(events);
-      const ofRun = listeners.get(runId) ?? new Set();
-      listeners.set(runId, ofRun.add(own));
+    }
+  }
+
+  return {
+    publish: (runId, events) => tell(runId, ({ listener }) => listener(events)),
+    destroyed: (runId) => tell(runId, ({ onDestroyed }) => onDestroyed?.()),
+    subscribe(runId, listener, onDestroyed) {
+      const own = { listener, onDestroyed };
+      const ofRun = subscriptions.get(runId) ?? new Set();
+      subscriptions.set(runId, ofRun.add(own));
       return () => {
         ofRun.delete(own);
-        if (ofRun.size === 0 && listeners.get(runId) === ofRun) listeners.delete(runId);
+        if (ofRun.size === 0 && subscriptions.get(runId) === ofRun) subscriptions.delete(runId);
       };
     },
   };

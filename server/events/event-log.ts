@@ -158,10 +158,11 @@ export async function createEventLog(options: {
       const { seq, hash } = tails.get(runId) ?? (await reader.last(runId));
       return { seq, hash };
     },
-    subscribe: (runId, listener) => bus.subscribe(runId, listener),
+    subscribe: (runId, listener, onDestroyed) => bus.subscribe(runId, listener, onDestroyed),
     async destroyKey(runId) {
       await keys.destroy(runId);
       tails.delete(runId);
+      bus.destroyed(runId);
     },
     release: (runId) => void tails.delete(runId),
     async close() {

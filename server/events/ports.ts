@@ -29,6 +29,9 @@ export interface EventLog {
   range(runId: string, query: RangeQuery): Promise<readonly RunEvent[]>;
   /** The last durable event's place, `{ seq: 0, hash: '00…' }` for a run without events. */
   head(runId: string): Promise<{ seq: number; hash: string }>;
-  /** Calls `listener` with each durable batch from now on, in order. Returns the unsubscribe function. */
-  subscribe(runId: string, listener: (events: readonly RunEvent[]) => void): () => void;
+  /**
+   * Calls `listener` with each durable batch from now on, in order, and `onDestroyed` when the run's data was destroyed
+   * (`range` then throws `gone`). Returns the unsubscribe function.
+   */
+  subscribe(runId: string, listener: (events: readonly RunEvent[]) => void, onDestroyed?: () => void): () => void;
 }

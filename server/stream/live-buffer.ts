@@ -12,6 +12,8 @@ const DEFAULT_LIMITS: LiveLimits = { events: 1000, bytes: 4 * 1024 * 1024 };
 /** Events that have become durable and that the reader has not taken yet. Bounded: what is too much is dropped whole. */
 export interface LiveBuffer {
   readonly push: (events: readonly RunEvent[]) => void;
+  /** Forgets what is held and takes no more: only the log can tell how it goes on. */
+  readonly drop: () => void;
   /** Resolves when there is something to take, or when `signal` is aborted. */
   ready(signal: AbortSignal): Promise<void>;
   take(): readonly RunEvent[] | 'overflowed';
@@ -25,6 +27,12 @@ export function createLiveBuffer(limits: Partial<LiveLimits> = {}): LiveBuffer {
   let overflow = false;
   let wake: (() => void) | undefined;
 
+  const drop = (): void => {
+    overflow = true;
+    held = [];
+    wake?.();
+  };
+
   return {
     push(events) {
       if (overflow) return;
@@ -33,12 +41,10 @@ export function createLiveBuffer(limits: Partial<LiveLimits> = {}): LiveBuffer {
         // The text is made once for all readers, and has to be made anyway.
         bytes += encodeEvent(event).length;
       }
-      if (held.length > max.events || bytes > max.bytes) {
-        overflow = true;
-        held = [];
-      }
-      wake?.();
+      if (held.length > max.events || bytes > max.bytes) drop();
+      else wake?.();
     },
+    drop,
     async ready(signal) {
       if (overflow || held.length > 0 || signal.aborted) return;
       await new Promise<void>((resolve) => {

@@ -30,7 +30,7 @@ export interface OutboxOptions {
  *
  * The reader pulls, so a slow one holds up only itself. When more than the limit is collected meanwhile, the buffer is
  * dropped, the reader is told `lagged`, and it starts again with backfill from where it is. Nothing is ever lost: the log
- * has it. The iteration ends when `signal` is aborted.
+ * has it. The iteration ends when `signal` is aborted; it throws what the log throws, `gone` when the run is deleted.
  */
 export async function* followRun(options: OutboxOptions): AsyncGenerator<OutboxItem, void, undefined> {
   const { log, runId, signal } = options;
@@ -52,7 +52,7 @@ export async function* followRun(options: OutboxOptions): AsyncGenerator<OutboxI
   while (!signal.aborted) {
     yield* readToEnd();
     const live = createLiveBuffer(options.limits);
-    const unsubscribe = log.subscribe(runId, live.push);
+    const unsubscribe = log.subscribe(runId, live.push, live.drop);
     try {
       yield* readToEnd();
       if (signal.aborted) return;

@@ -109,7 +109,13 @@ describeSandboxed('the life of a run', () => {
     const id = await start('echo forget me');
     await expect(caisson.client.runs.delete(id)).rejects.toThrow('Cancel it first');
     await untilEnded(caisson.client, id);
-    await caisson.client.runs.delete(id);
+    let deleted: Promise<void> | undefined;
+    const ended = await new Promise((resolve) => {
+      const caughtUp = (): void => void (deleted ??= caisson.client.runs.delete(id));
+      caisson.client.stream().subscribe(id, 0, { event: () => undefined, caughtUp, ended: resolve });
+    });
+    await deleted;
+    expect(ended, 'what somebody who follows the run is told').toMatchObject({ code: 'gone' });
     await expect(caisson.client.runs.get(id)).rejects.toThrow('There is no run');
     await expect(caisson.client.runs.events(id)).rejects.toThrow('There is no run');
     const { log } = caisson.server.context;

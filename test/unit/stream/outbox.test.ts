@@ -111,6 +111,21 @@ describe('the outbox', () => {
     expect(summary(items)).toBe('caught_up@0 lagged@0 1-2');
   });
 
+  test('a reader of a run that is deleted is told so, also while it waits', async () => {
+    const log = createFakeLog();
+    log.append(RUN, ['1']);
+    const items: OutboxItem[] = [];
+    const reading = (async () => {
+      for await (const item of followRun({ log, runId: RUN, after: 0, signal: new AbortController().signal })) {
+        items.push(item);
+        if (item.type === 'caught_up') setImmediate(() => log.destroy(RUN));
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'gone' });
+    expect(summary(items)).toBe('1-1 caught_up@1 lagged@1');
+    expect(log.subscribers).toBe(0);
+  });
+
   test('a reader who knows more than the log waits for what it does not know', async () => {
     const log = createFakeLog();
     log.append(RUN, ['1']);
