@@ -2,12 +2,12 @@ import * as vscode from 'vscode';
 import { historyFromWebview, historyToWebview, type HistoryToWebview } from '../../shared/protocol/panel.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session/session.ts';
-import { membersOf, toRunQuery } from './history-query.ts';
+import { selfFirst, toRunQuery } from './history-query.ts';
 import { answer, createPage, pageTexts, panelIcon, type Page } from './page.ts';
 
 export const HISTORY_PANEL = 'caisson.history';
-/** Members are those of the latest runs: there is no list of members to ask for. */
-const SAMPLE = 200;
+/** As many as a person can look through in a drop-down list. */
+const MAX_CHOICES = 200;
 
 /** The history of everyone's runs, for those who may read it; members see their own. */
 export function openHistoryPage(services: Services, panel: vscode.WebviewPanel): void {
@@ -49,12 +49,11 @@ async function introduce(services: Services, page: Page<HistoryToWebview>): Prom
   let environments: { id: string; name: string }[] = [];
   try {
     const session = await signedIn(services);
-    const me = { id: session.server.memberId, name: session.server.memberName };
-    const [runs, all] = await Promise.all([
-      session.call((client) => client.runs.list({ limit: SAMPLE })),
-      session.call((client) => client.environments.list({ limit: 200 })),
+    const [people, all] = await Promise.all([
+      session.call((client) => client.members.list({ limit: MAX_CHOICES })),
+      session.call((client) => client.environments.list({ limit: MAX_CHOICES })),
     ]);
-    members = membersOf(runs.items, me);
+    members = selfFirst(people.items, session.server.memberId);
     environments = all.items.map(({ id, name }) => ({ id, name }));
   } catch (error) {
     // The page shows itself without filters; its own query tells what is the matter.

@@ -1,6 +1,5 @@
 import type { RunQuery } from '../../shared/client/runs.ts';
 import type { HistoryQuery } from '../../shared/protocol/panel.ts';
-import type { Run } from '../../shared/protocol/rest.ts';
 
 /** The panel's filters as the API takes them; what is empty is left out. */
 export function toRunQuery(query: HistoryQuery, cursor: string | undefined, limit: number): RunQuery {
@@ -22,9 +21,8 @@ interface Named {
   readonly name: string;
 }
 
-/** Who can be filtered by: oneself by name, everybody else who has started one of the runs by id. */
-export function membersOf(runs: readonly Run[], me: Named): Named[] {
-  const others = new Set(runs.map((run) => run.createdBy.memberId));
-  others.delete(me.id);
-  return [me, ...[...others].sort().map((id) => ({ id, name: id }))];
+/** Who can be filtered by: oneself first, then everybody else by name. */
+export function selfFirst(members: readonly Named[], selfId: string): Named[] {
+  const others = members.filter(({ id }) => id !== selfId).sort((a, b) => a.name.localeCompare(b.name));
+  return [...members.filter(({ id }) => id === selfId), ...others].map(({ id, name }) => ({ id, name }));
 }

@@ -3,6 +3,7 @@ import { checkApiKey } from '../../shared/client/http.ts';
 import type { Client } from '../../shared/client/client.ts';
 import { CaissonError } from '../../shared/protocol/errors.ts';
 import type { Me } from '../../shared/protocol/rest.ts';
+import { signalOf } from '../support/cancellation.ts';
 import { connectionAdvice, connectionProblem, explainError } from '../support/errors.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
@@ -24,6 +25,7 @@ export async function signIn(
     const apiKey = await askKey(url);
     if (apiKey === undefined) return undefined;
     const checked = await check(() => createClient(url, apiKey), url);
+    if (!checked) return undefined;
     if ('me' in checked) return sessions.signIn(url, apiKey, checked.me);
     if (!(await explainFailure(checked.error, url))) return undefined;
   }
@@ -71,14 +73,19 @@ function askKey(url: string): Promise<string | undefined> {
   ).then((text) => text?.trim());
 }
 
-async function check(open: () => Client, url: string): Promise<{ me: Me } | { error: unknown }> {
+/** @returns undefined when the user did not want to wait any longer */
+async function check(open: () => Client, url: string): Promise<{ me: Me } | { error: unknown } | undefined> {
   const title = vscode.l10n.t('Signing in to {0} …', serverName(url));
-  return vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title }, async () => {
+  const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
+  return vscode.window.withProgress(options, async (_progress, token) => {
+    const canceled = signalOf(token);
     try {
       const client = open();
-      return { me: await client.me() };
+      return { me: await client.me({ signal: canceled.signal }) };
     } catch (error) {
-      return { error };
+      return token.isCancellationRequested ? undefined : { error };
+    } finally {
+      canceled.dispose();
     }
   });
 }

@@ -1,3 +1,4 @@
+import type { Member } from '../../shared/protocol/rest.ts';
 import { newId } from '../base/ids.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Collection, Store } from '../store/port.ts';
@@ -41,6 +42,19 @@ export class Organizations {
 
   async member(memberId: string): Promise<MemberDoc | null> {
     return this.#members.findOne({ _id: memberId });
+  }
+
+  /** In the order in which they came. */
+  async members(
+    organizationId: string,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<{ items: Member[]; nextCursor?: string }> {
+    const filter = { organizationId, ...(cursor === undefined ? {} : { _id: { $gt: cursor } }) };
+    const docs = await this.#members.find(filter, { sort: { _id: 1 }, limit: limit + 1 }).toArray();
+    const items = docs.slice(0, limit).map(({ _id, name, role }) => ({ id: _id, name, role }));
+    const last = items.at(-1);
+    return docs.length > limit && last ? { items, nextCursor: last.id } : { items };
   }
 
   async create(name: string, wrappedKey: string): Promise<OrganizationDoc> {

@@ -4,7 +4,7 @@ import type { ClientEvent } from './event.ts';
 import { followRun, type FollowOptions } from './follow.ts';
 import { createHttp, type HttpOptions } from './http.ts';
 import type { ReconnectLimits } from './reconnect.ts';
-import { agentsApi, environmentsApi, keysApi } from './resources.ts';
+import { agentsApi, environmentsApi, keysApi, membersApi } from './resources.ts';
 import { runsApi } from './runs.ts';
 import type { OpenSocket } from './socket.ts';
 import { RunStream } from './stream.ts';
@@ -41,11 +41,13 @@ export function createClient(options: ClientOptions) {
   return {
     /** The server's address, normalized. */
     baseUrl: http.base.href.replace(/\/$/, ''),
-    me: () => http.json({ method: 'GET', path: '/me' }, me),
+    me: ({ signal }: { readonly signal?: AbortSignal } = {}) =>
+      http.json({ method: 'GET', path: '/me', ...(signal && { signal }) }, me),
     runs,
     environments: environmentsApi(http),
     agents: agentsApi(http),
     keys: keysApi(http),
+    members: membersApi(http),
     uploads: { create: (body: UploadBody, upload?: UploadOptions) => uploadBundle(http, body, upload) },
     /** A single-use ticket for a WebSocket that cannot send headers. */
     streamTicket: () => http.json({ method: 'POST', path: '/stream-tickets', body: {} }, streamTicket),

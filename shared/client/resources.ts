@@ -4,6 +4,7 @@ import {
   apiKey,
   apiKeyCreated,
   environment,
+  member,
   page,
   type Agent,
   type AgentInput,
@@ -23,6 +24,7 @@ type AgentDraft = Partial<Omit<AgentInput, 'name' | 'command'>> & Pick<AgentInpu
 const environmentPage = page(environment);
 const agentPage = page(agent);
 const keyPage = page(apiKey);
+const memberPage = page(member);
 
 export function environmentsApi(http: Http) {
   return {
@@ -67,5 +69,13 @@ export function keysApi(http: Http) {
     }): Promise<z.output<typeof apiKeyCreated>> =>
       http.json({ method: 'POST', path: '/api-keys', body: input }, apiKeyCreated),
     revoke: (id: string): Promise<void> => http.done({ method: 'DELETE', path: path`/api-keys/${id}` }),
+  };
+}
+
+export function membersApi(http: Http) {
+  return {
+    /** The people of the organization; members see only themselves. */
+    list: (query: ListQuery = {}): Promise<z.output<typeof memberPage>> =>
+      http.json({ method: 'GET', path: '/org/members', query: { ...query } }, memberPage),
   };
 }

@@ -300,8 +300,15 @@ export type ApiKey = z.infer<typeof apiKey>;
 /** The only response that ever holds the key itself. */
 export const apiKeyCreated = apiKey.extend({ key: z.string() });
 
+export const member = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(['member', 'lead', 'admin', 'owner']),
+});
+export type Member = z.infer<typeof member>;
+
 export const me = z.object({
-  member: z.object({ id: z.string(), name: z.string(), role: z.enum(['member', 'lead', 'admin', 'owner']) }),
+  member,
   organization: z.object({ id: z.string(), name: z.string() }),
   key: apiKey,
   server: z.object({ id: z.string(), version: z.string(), time: timestamp }),

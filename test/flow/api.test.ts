@@ -326,6 +326,16 @@ describeSandboxed('the API', () => {
     await expect(two.client.runs.get(id)).rejects.toMatchObject({ code: 'not_found' });
     await expect(two.client.runs.events(id)).rejects.toMatchObject({ code: 'not_found' });
     expect((await lead.client.runs.get(id)).id).toBe(id);
+    const names = async ({ client }: typeof one) => (await client.members.list()).items.map(({ name }) => name);
+    expect(await names(one)).toEqual(['A member']);
+    expect(await names(lead)).toEqual(expect.arrayContaining(['Owner', 'A member', 'A lead']));
+    const paged = await lead.client.members.list({ limit: 1 });
+    expect(paged.items).toHaveLength(1);
+    const next = await lead.client.members.list({ limit: 1, cursor: paged.nextCursor! });
+    expect(next.items[0]!.id).not.toBe(paged.items[0]!.id);
+    const elsewhere = await secondOrganization(caisson);
+    expect((await elsewhere.client.members.list()).items).toHaveLength(1);
+    elsewhere.client.close();
     for (const { client } of [one, two, lead]) client.close();
   });
 

@@ -3,6 +3,7 @@ import type { AnyRoute } from '../route.ts';
 import { agentRoutes } from './agents.ts';
 import { environmentRoutes } from './environments.ts';
 import { keyRoutes } from './keys.ts';
+import { memberRoutes } from './members.ts';
 import { runRoutes } from './runs.ts';
 import { uploadRoutes } from './uploads.ts';
 
@@ -15,5 +16,6 @@ export function allRoutes(context: Context): AnyRoute[] {
     ...environmentRoutes(context),
     ...agentRoutes(context),
     ...keyRoutes({ ...context, server: { id: serverId, version: config.version } }),
+    ...memberRoutes(context),
   ];
 }

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { runListQuery } from '../../../../shared/protocol/rest.ts';
-import { membersOf, toRunQuery } from '../../../../extension/panels/history-query.ts';
-import { aRun } from '../../../support/runs.ts';
+import { selfFirst, toRunQuery } from '../../../../extension/panels/history-query.ts';
 
 test('empty filters are left out', () => {
   const query = toRunQuery({ states: [], member: '', environment: '', from: '', to: '', text: '  ' }, undefined, 50);
@@ -26,11 +25,11 @@ test('every filter reaches the server in the form that it takes', () => {
   expect(runListQuery.parse(sent)).toMatchObject({ member: 'mem_1', environment: 'default', state: query.state });
 });
 
-test('oneself comes first, by name; the others as they are known', () => {
-  const by = (memberId: string) => aRun({ createdBy: { memberId, keyId: 'key_1' } });
-  expect(membersOf([by('mem_b'), by('mem_me'), by('mem_a'), by('mem_b')], { id: 'mem_me', name: 'Ada' })).toEqual([
-    { id: 'mem_me', name: 'Ada' },
-    { id: 'mem_a', name: 'mem_a' },
-    { id: 'mem_b', name: 'mem_b' },
-  ]);
+test('oneself comes first, then the others by name', () => {
+  const people = [
+    { id: 'mem_1', name: 'Noor' },
+    { id: 'mem_2', name: 'Ada' },
+    { id: 'mem_3', name: 'Jun' },
+  ];
+  expect(selfFirst(people, 'mem_3').map(({ name }) => name)).toEqual(['Jun', 'Ada', 'Noor']);
 });
