@@ -5,7 +5,7 @@ import type { Git } from '../git/run-git.ts';
 import { applyHunks } from './apply-hunks.ts';
 import type { FilePatch } from './file-patch.ts';
 import { mergeFile } from './merge-file.ts';
-import { writablePath, type Target } from './target.ts';
+import { standings, writablePath, type Target } from './target.ts';
 
 export interface Patch {
   readonly bytes: Uint8Array;
@@ -41,23 +41,31 @@ export async function applyWhole(git: Git | undefined, target: Target, patch: Pa
 }
 
 /**
- * Applies file by file; where the workspace has changed, merges three ways with the file that the run started from.
- * `git apply --3way` would do the same for files that are as the index says; a run, however, starts from uncommitted
- * work, which it refuses.
+ * Applies what fits together, and the rest file by file: where the workspace has changed, it merges three ways with the
+ * file that the run started from. `git apply --3way` would do the same for files that are as the index says; a run,
+ * however, starts from uncommitted work, which it refuses.
  */
 export async function applyMerging(git: Git, target: Target, patch: Patch): Promise<Applied> {
-  const applied: string[] = [];
-  const conflicts: string[] = [];
-  const skipped: Skipped[] = [];
+  const applyParts = async (files: readonly FilePatch[]) => {
+    const stdin = Buffer.concat(files.map(({ start, end }) => patch.bytes.subarray(start, end)));
+    return git.attempt([...APPLY, '-'], { cwd: target.top, stdin });
+  };
+  const standing = await standings(git, target, patch.files);
+  const clean = patch.files.filter((_, i) => standing[i] === 'as_begun');
+  // One process instead of one for each of perhaps thousands of files; git applies all of them or none.
+  const together = new Set(clean.length > 1 && (await applyParts(clean)).exitCode === 0 ? clean : []);
+  const result = { applied: [] as string[], conflicts: [] as string[], skipped: [] as Skipped[] };
   for (const file of patch.files) {
-    const part = patch.bytes.subarray(file.start, file.end);
-    const whole = await git.attempt([...APPLY, '-'], { cwd: target.top, stdin: part });
-    const outcome = whole.exitCode === 0 ? 'applied' : await mergeFile(git, target, file, patch.blob, gitWords(whole));
-    if (outcome === 'applied') applied.push(file.path);
-    else if (outcome === 'conflict') conflicts.push(file.path);
-    else skipped.push({ path: file.path, why: outcome });
+    const alone = together.has(file) ? undefined : await applyParts([file]);
+    const outcome =
+      alone === undefined || alone.exitCode === 0
+        ? 'applied'
+        : await mergeFile(git, target, file, patch.blob, gitWords(alone));
+    if (outcome === 'applied') result.applied.push(file.path);
+    else if (outcome === 'conflict') result.conflicts.push(file.path);
+    else result.skipped.push({ path: file.path, why: outcome });
   }
-  return { applied, conflicts, skipped };
+  return result;
 }
 
 /** Everything is made in memory first, so that a file that does not fit leaves all of them as they are. */

@@ -78,7 +78,10 @@ export class RunResults {
       const bundle = await this.bundle(runId);
       const folder = this.#options.folderOf(runId);
       const target = folder === undefined ? undefined : await findTarget(git, folder);
-      return ResultObjects.open(git, bundle, join(bundle, '..', 'result.git'), target?.objects);
+      const objects = await ResultObjects.open(git, bundle, join(bundle, '..', 'result.git'), target?.objects);
+      const { files } = await this.load(runId);
+      await objects?.readAhead(files.flatMap(({ oldId, newId }) => [oldId, newId].filter((id) => id !== undefined)));
+      return objects;
     });
   }
 

@@ -24,32 +24,62 @@ export async function findTarget(git: Git | undefined, folder: string): Promise<
   return top && objects ? { top, objects, repository: true } : { top: folder, repository: false };
 }
 
-/**
- * The touched files that are neither as they were when the run began nor as the run left them: those that a merge would
- * be about.
- */
-export async function changedSince(
+/** How a file is now: as it was when the run began, as the run has left it, or neither. */
+export type Standing = 'as_begun' | 'as_left' | 'changed';
+
+/** @returns the standing of each of the files, in their order */
+export async function standings(
   git: Git | undefined,
   { top, repository }: Target,
   files: readonly FilePatch[],
-): Promise<string[]> {
-  const changed: string[] = [];
-  for (const file of files) {
-    const path = file.previousPath ?? file.path;
-    const id = await blobId(repository ? git : undefined, top, path);
-    if (id !== file.oldId && id !== file.newId && file.mode !== '120000' && file.mode !== '160000') changed.push(path);
-  }
-  return changed;
+): Promise<Standing[]> {
+  const ids = await blobIds(repository ? git : undefined, top, files.map(pathHere));
+  return files.map((file) => {
+    const id = ids.get(pathHere(file));
+    return id === file.oldId ? 'as_begun' : id === file.newId ? 'as_left' : 'changed';
+  });
 }
 
-/** What git would name the file's content: after the clean filters (line ends, say) where a repository has some. */
-async function blobId(git: Git | undefined, top: string, path: string): Promise<string | undefined> {
-  const found = isSafePath(path) ? await lstat(join(top, path)).catch(() => undefined) : undefined;
-  if (!found?.isFile()) return undefined;
-  if (git) {
-    const hashed = await git.attempt(['hash-object', '--', path], { cwd: top });
-    if (hashed.exitCode === 0) return hashed.stdout.toString('utf8').trim();
-  }
+/** The touched files that have changed since the run began: those that a merge would be about. */
+export async function changedSince(
+  git: Git | undefined,
+  target: Target,
+  files: readonly FilePatch[],
+): Promise<string[]> {
+  const standing = await standings(git, target, files);
+  // Of links and submodules nobody can say: what they hold is not a file's content.
+  const changed = files.filter(({ mode }, i) => standing[i] === 'changed' && mode !== '120000' && mode !== '160000');
+  return changed.map(pathHere);
+}
+
+const pathHere = (file: FilePatch): string => file.previousPath ?? file.path;
+
+/**
+ * What git would name the contents of those of the files that exist: after the clean filters (line ends, say) where a
+ * repository has some.
+ */
+async function blobIds(
+  git: Git | undefined,
+  top: string,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const files: string[] = [];
+  for (const path of paths)
+    if (isSafePath(path) && (await lstat(join(top, path)).catch(() => undefined))?.isFile()) files.push(path);
+  // One process for all of them, each named in a line of its own (git-hash-object(1), --stdin-paths).
+  const lines = files.some((path) => /^"|\n/.test(path)) ? undefined : files.map((path) => `${path}\n`).join('');
+  const hashed =
+    git && lines && (await git.attempt(['hash-object', '--stdin-paths'], { cwd: top, stdin: Buffer.from(lines) }));
+  const ids = hashed && hashed.exitCode === 0 ? hashed.stdout.toString('utf8').trimEnd().split('\n') : [];
+  if (ids.length === files.length) return new Map(files.map((path, i) => [path, ids[i]!]));
+  const found = new Map<string, string>();
+  for (const path of files) found.set(path, await blobId(git, top, path));
+  return found;
+}
+
+async function blobId(git: Git | undefined, top: string, path: string): Promise<string> {
+  const hashed = await git?.attempt(['hash-object', '--', path], { cwd: top });
+  if (hashed?.exitCode === 0) return hashed.stdout.toString('utf8').trim();
   const content = await readFile(join(top, path));
   return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
 }

@@ -57,6 +57,16 @@ describe('a workspace that is as the run found it', () => {
   });
 });
 
+test('files whose names git cannot be told in a line are looked at all the same', async () => {
+  const names = ['with\nbreak.txt', '"quoted.txt', 'plain.txt'];
+  const before = Object.fromEntries(names.map((name) => [name, 'before\n']));
+  const after = Object.fromEntries(names.map((name) => [name, 'after\n']));
+  const { target, patch, write } = await aResult(before, after);
+  expect(await changedSince(program, target, patch.files)).toEqual([]);
+  write({ [names[0]!]: 'mine\n' });
+  expect(await changedSince(program, target, patch.files)).toEqual([names[0]]);
+});
+
 describe('a workspace that has changed since', () => {
   test('is noticed: changed, deleted and newly made files', async () => {
     const { target, patch, write } = await aResult(base, changes);

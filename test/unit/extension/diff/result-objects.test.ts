@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ResultObjects, saveBundle } from '../../../../extension/diff/result-objects.ts';
@@ -27,6 +27,23 @@ describe('both sides of a result', () => {
     expect(String(await objects?.blob(file.newId!))).toBe('two\n');
     expect(readdirSync(join(workspace, '.git'), { recursive: true, encoding: 'utf8' }).toSorted()).toEqual(before);
     expect(git(workspace, 'branch', '--list').toString()).toBe('* main\n');
+  });
+
+  test('are the same when they were read ahead, and what is missing is missing', async () => {
+    const { root, bundle, patch } = aResult();
+    const objects = await ResultObjects.open(program, bundle, join(root, 'result.git'), undefined);
+    const missing = '0'.repeat(39) + '1';
+    const ids = [
+      missing,
+      ...patch.files.flatMap(({ oldId, newId }) => [oldId, newId].filter((id) => id !== undefined)),
+    ];
+    const before = await Promise.all(ids.map((id) => objects?.blob(id)));
+    await objects?.readAhead(ids);
+    expect(await Promise.all(ids.map((id) => objects?.blob(id)))).toEqual(before);
+    expect(before.map((blob) => blob?.length)).toEqual([undefined, 4, 4, 2000]);
+    rmSync(join(root, 'result.git'), { recursive: true });
+    expect(String(await objects?.blob(ids[1]!))).toBe('one\n');
+    expect(await objects?.blob(ids[3]!, 1000)).toBe('too_large');
   });
 
   test('an enormous file is not read', async () => {
