@@ -17,7 +17,8 @@ export interface RunFeedOptions {
   readonly l10n: Localizer;
 }
 
-const MAX_BATCH = 500;
+/** A message and its receipt take their time whatever is in it, and the next one waits for the receipt. */
+const MAX_BATCH = 2000;
 const MAX_WAIT_MS = 50;
 
 type Connection = Extract<RunToWebview, { type: 'connection' }>;
@@ -49,7 +50,7 @@ export function connectionMessage(state: ConnectionState, l10n: Localizer): Conn
 export function openRunFeed(options: RunFeedOptions): { close(): void } {
   const { stream, send, l10n } = options;
   const batcher = new Batcher<unknown>({
-    send: (events) => send({ type: 'events', events }),
+    send: (events) => send({ type: 'events', json: JSON.stringify(events) }),
     maxItems: MAX_BATCH,
     maxWaitMs: MAX_WAIT_MS,
   });

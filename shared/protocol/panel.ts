@@ -46,8 +46,11 @@ export const runToWebview = z.discriminatedUnion('type', [
     /** Milliseconds that the server's clock is ahead of this one; elapsed times are wrong without it. */
     clockOffsetMs: z.number(),
   }),
-  /** In order of `seq`, as the server sent them (`originalEvent`), at most 1,000. Repetitions are dropped there. */
-  message('events', { events: z.array(z.unknown()).max(1000) }),
+  /**
+   * A JSON array of events in order of `seq`, as the server sent them (`originalEvent`). Repetitions are dropped there.
+   * Text, because VS Code passes a message on several times, and what it does not look into costs it least.
+   */
+  message('events', { json: z.string() }),
   /** Everything up to `seq` that was in the log has been sent; from here on it is live. */
   message('caught_up', { seq }),
   message('connection', {

@@ -62,9 +62,9 @@ export async function useRunPanel({ open, tell, batches, init, sampleRun }) {
   assert.equal(tab.url(), before);
 
   // What was sent already changes nothing; what is missing is asked for.
-  await tell(tab, { type: 'events', events: events.slice(20) });
+  await tell(tab, { type: 'events', json: JSON.stringify(events.slice(20)) });
   const later = sampleRun({ ended: true });
-  await tell(tab, { type: 'events', events: later.slice(events.length + 1) });
+  await tell(tab, { type: 'events', json: JSON.stringify(later.slice(events.length + 1)) });
   await settled();
   assert.deepEqual(await lastOf('subscribe'), { type: 'subscribe', after: events.length });
   assert.equal(await tab.locator('#tab-audit .count').textContent(), String(events.length));

@@ -88,7 +88,7 @@ const tell = (tab, ...messages) =>
 const batches = (events) =>
   Array.from({ length: Math.ceil(events.length / 1000) }, (_, i) => ({
     type: 'events',
-    events: events.slice(i * 1000, (i + 1) * 1000),
+    json: JSON.stringify(events.slice(i * 1000, (i + 1) * 1000)),
   }));
 const init = {
   type: 'init',
@@ -174,6 +174,7 @@ async function long(count) {
     for (const message of window.recorded) window.postMessage(message, '*');
     window.recorded = undefined;
   });
+  await tell(tab, { type: 'caught_up', seq: count });
   await tab.locator(`.count:text-is("${count.toLocaleString('en')}")`).waitFor({ timeout: 120_000 });
   console.log(`${count} events taken in after ${Math.round(performance.now() - started)} ms`);
   for (const name of ['Transcript', 'Audit', 'Egress', 'Processes']) {

@@ -1,4 +1,5 @@
 import '../kit/csp.ts';
+import * as z from 'zod';
 import { runToWebview, type RunFromWebview, type RunToWebview } from '../../shared/protocol/panel.ts';
 import { connectHost } from '../kit/host.ts';
 import { setLanguage } from '../kit/l10n.ts';
@@ -19,7 +20,10 @@ host.listen<RunToWebview>(runToWebview, {
     for (const use of early.splice(0)) use(made);
     made.start();
   },
-  events: ({ events }) => later((to) => to.receive(events)),
+  events: ({ json }) => {
+    const events = z.array(z.unknown()).parse(JSON.parse(json));
+    later((to) => to.receive(events));
+  },
   caught_up: ({ seq }) => later((to) => to.caughtUp(seq)),
   connection: (message) => later((to) => to.connection(message)),
   changes: (message) => later((to) => to.changes(message)),

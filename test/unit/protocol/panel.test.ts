@@ -32,10 +32,9 @@ describe('messages of the run panel', () => {
   ])('refused by the host: %s', (_what, message) => expect(runFromWebview.safeParse(message).success).toBe(false));
 
   test('events are not looked into: what does not fit is for the page to show', () => {
-    const events = [{ seq: 1, type: 'from.the.future' }, null];
-    expect(runToWebview.parse({ type: 'events', events })).toEqual({ type: 'events', events });
-    const tooMany = Array.from({ length: 1001 }, () => ({}));
-    expect(runToWebview.safeParse({ type: 'events', events: tooMany }).success).toBe(false);
+    const json = JSON.stringify([{ seq: 1, type: 'from.the.future' }, null]);
+    expect(runToWebview.parse({ type: 'events', json })).toEqual({ type: 'events', json });
+    expect(runToWebview.safeParse({ type: 'events', events: [] }).success).toBe(false);
   });
 
   test('a page that was kept says which run it shows, whatever else it holds', () => {

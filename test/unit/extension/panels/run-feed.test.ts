@@ -62,16 +62,14 @@ describe('a run on its way to a page', () => {
 
   test('the page hears that it has everything after it has everything', async () => {
     const { stream, sent } = aFeed();
-    for (let seq = 42; seq < 1242; seq++) stream.subscriber?.event(runEvent(seq, 'agent.message'));
-    stream.subscriber?.caughtUp?.(1241);
+    for (let seq = 42; seq < 4242; seq++) stream.subscriber?.event(runEvent(seq, 'agent.message'));
+    stream.subscriber?.caughtUp?.(4241);
     await new Promise((resolve) => setTimeout(resolve));
-    expect(sent.map((message) => (message.type === 'events' ? message.events.length : message.type))).toEqual([
-      'connection',
-      500,
-      500,
-      200,
-      'caught_up',
-    ]);
+    expect(
+      sent.map((message) =>
+        message.type === 'events' ? (JSON.parse(message.json) as unknown[]).length : message.type,
+      ),
+    ).toEqual(['connection', 2000, 2000, 200, 'caught_up']);
   });
 
   test('events arrive as the server sent them, also those of types that are not known here', async () => {
@@ -80,7 +78,7 @@ describe('a run on its way to a page', () => {
     stream.subscriber?.event(event);
     stream.subscriber?.caughtUp?.(42);
     await new Promise((resolve) => setTimeout(resolve));
-    expect(sent).toContainEqual({ type: 'events', events: [{ ...event, type: 'run.moon' }] });
+    expect(sent).toContainEqual({ type: 'events', json: JSON.stringify([{ ...event, type: 'run.moon' }]) });
   });
 
   test('closing takes everything away', () => {
