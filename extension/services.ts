@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { createClient, type Client } from '../shared/client/client.ts';
 import { openWsSocket } from '../shared/client/ws-socket.ts';
+import type { PromptDraft } from './commands/start-run/prompt.ts';
 import { createRunCommands, type RunCommands } from './commands/run-commands.ts';
 import { RunResults } from './diff/results.ts';
 import { RunFolders } from './diff/workspace-folders.ts';
@@ -26,6 +27,7 @@ export interface Services {
   readonly folders: RunFolders;
   readonly panels: Panels;
   readonly commands: RunCommands;
+  readonly draft: PromptDraft;
   readonly createClient: (url: string, apiKey: string) => Client;
   /** Git, where it can be started. */
   readonly git: () => Promise<Git | undefined>;
@@ -81,6 +83,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
     folders,
     panels: new Panels(() => services),
     commands: createRunCommands(() => services),
+    draft: { text: '' },
     createClient: clientFor,
     git,
     session,

@@ -12,7 +12,8 @@ export type ConnectionProblem =
   | 'certificate'
   | 'certificate_time'
   | 'certificate_name'
-  | 'not_tls';
+  | 'not_tls'
+  | 'not_http';
 
 const CODES: Readonly<Record<ConnectionProblem, readonly string[]>> = {
   refused: ['ECONNREFUSED'],
@@ -30,6 +31,7 @@ const CODES: Readonly<Record<ConnectionProblem, readonly string[]>> = {
   certificate_time: ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
   certificate_name: ['ERR_TLS_CERT_ALTNAME_INVALID'],
   not_tls: ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
+  not_http: ['HPE_INVALID_CONSTANT', 'HPE_INVALID_VERSION', 'HPE_CR_EXPECTED', 'UND_ERR_RESPONSE'],
 };
 
 /** Which of the known problems kept a request from its server; undefined where it was none of them. */
@@ -50,12 +52,13 @@ const ADVICE: Readonly<Record<ConnectionProblem, (l10n: Localizer) => string>> =
   cut: (l10n) => l10n.t('The connection was cut before the answer was complete. Try again.'),
   certificate: (l10n) =>
     l10n.t(
-      'Its certificate is not signed by an authority that this machine knows. Add the authority to the certificates of the operating system (VS Code reads them), or name its file in NODE_EXTRA_CA_CERTS before VS Code starts. Certificate checks are never switched off.',
+      'Its certificate is not signed by an authority that this machine knows. Add the authority to the certificates of the operating system that VS Code’s extensions run on, and restart VS Code. Certificate checks are never switched off.',
     ),
   certificate_time: (l10n) =>
     l10n.t('Its certificate is not valid at this time. Renew it, or check the clock of this machine.'),
   certificate_name: (l10n) => l10n.t('Its certificate is for another name. Use the name that is in the certificate.'),
   not_tls: (l10n) => l10n.t('It does not speak TLS there. Use http:// if the server runs without TLS.'),
+  not_http: (l10n) => l10n.t('It does not speak HTTP there. Use https:// if the server runs with TLS.'),
 };
 
 /** One sentence on what to do about it. */

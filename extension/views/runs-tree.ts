@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Run } from '../../shared/protocol/rest.ts';
-import { matches, NO_FILTER, type RunFilter } from '../runs/filter.ts';
+import { isFiltering, matches, NO_FILTER, type RunFilter } from '../runs/filter.ts';
 import { groupRuns, type GroupName, type RunGroup } from '../runs/grouping.ts';
 import { contextWords, runDescription, runTitle, STATE_ICONS, stateLabel } from '../runs/presentation.ts';
 import type { RunStore } from '../runs/run-store.ts';
@@ -57,7 +57,7 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
   }
 
   getTreeItem(node: RunNode): vscode.TreeItem {
-    return node.kind === 'group' ? groupItem(node.group) : this.#runItem(node.run);
+    return node.kind === 'group' ? groupItem(node.group, isFiltering(this.#filter)) : this.#runItem(node.run);
   }
 
   #runItem(run: Run): vscode.TreeItem {
@@ -88,10 +88,11 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
   }
 }
 
-function groupItem({ name, runs }: RunGroup): vscode.TreeItem {
+function groupItem({ name, runs }: RunGroup, filtered: boolean): vscode.TreeItem {
   const { Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
-  const item = new vscode.TreeItem(GROUP_LABELS[name](), name === 'earlier' ? Collapsed : Expanded);
-  item.id = `group:${name}`;
+  const item = new vscode.TreeItem(GROUP_LABELS[name](), name === 'earlier' && !filtered ? Collapsed : Expanded);
+  // What was searched for is shown, whatever was folded before: VS Code remembers that by the id.
+  item.id = filtered ? `group:${name}:filtered` : `group:${name}`;
   item.contextValue = 'group ';
   item.description = String(runs.length);
   return item;

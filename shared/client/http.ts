@@ -87,12 +87,12 @@ async function responseError(
   if (response.status >= 300 && response.status < 400)
     return new CaissonError(
       'unavailable',
-      `${url} redirects to another address. Set CAISSON_URL to the server itself.`,
+      `${url} redirects to another address. Use the address of the server itself.`,
     );
   return new CaissonError(
     CODE_BY_STATUS.get(response.status) ?? 'unavailable',
     `${request.method} ${url} was answered with ${response.status} by something that is not a Caisson server ` +
-      `(a proxy, perhaps). Check CAISSON_URL.${later}`,
+      `(a proxy, perhaps). Check the server’s address.${later}`,
   );
 }
 
@@ -194,7 +194,14 @@ export function createHttp(options: HttpOptions) {
     /** Parses the answer with `schema`; fields that this version does not know are left out, not refused. */
     json: <S extends z.ZodType>(request: Request, schema: S): Promise<z.output<S>> =>
       send(request, async (response) => {
-        const parsed = schema.safeParse(parseJson(await response.text()));
+        const answer = parseJson(await response.text());
+        if (answer === undefined)
+          throw new CaissonError(
+            'unavailable',
+            `${address(request.path)} was answered with something that is not JSON, so it is not a Caisson server ` +
+              '(another site, or a proxy). Check the server’s address.',
+          );
+        const parsed = schema.safeParse(answer);
         if (parsed.success) return parsed.data;
         const issue = parsed.error.issues[0];
         throw new CaissonError(

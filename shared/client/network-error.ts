@@ -53,7 +53,7 @@ const EXPLANATIONS: readonly { readonly codes: readonly string[]; readonly sente
   },
 ];
 
-const UNKNOWN = 'Check CAISSON_URL, and that the server runs.';
+const UNKNOWN = 'Check the address, and that the server runs.';
 
 /** The first machine-readable code along an error's `cause` chain (fetch wraps the real one; AggregateError holds it). */
 export function networkErrorCode(error: unknown): string | undefined {

@@ -2,8 +2,20 @@ import * as vscode from 'vscode';
 
 const PROMPT_FILE = 'caisson-prompt.md';
 
-/** Asks for one line; a button opens an editor for more. @returns undefined when there is nothing to go on with */
-export function askPrompt(value: string): Promise<string | undefined> {
+/** The prompt that was typed last and has not become a run: whatever came in between must not cost it. */
+export interface PromptDraft {
+  text: string;
+}
+
+/**
+ * Asks for one line; a button opens an editor for more.
+ * @param first what the box holds: `begun` is gone on with, `proposed` is selected, so that typing replaces it
+ * @returns undefined when there is nothing to go on with
+ */
+export function askPrompt(
+  first: { readonly begun: string } | { readonly proposed: string },
+): Promise<string | undefined> {
+  const value = 'begun' in first ? first.begun : first.proposed;
   return new Promise((resolve) => {
     const input = vscode.window.createInputBox();
     const editor = {
@@ -14,7 +26,7 @@ export function askPrompt(value: string): Promise<string | undefined> {
     input.placeholder = vscode.l10n.t('What should the agent do?');
     input.prompt = vscode.l10n.t('The pencil opens an editor for a longer prompt.');
     input.value = value;
-    input.valueSelection = [value.length, value.length];
+    input.valueSelection = ['begun' in first ? value.length : 0, value.length];
     input.ignoreFocusOut = true;
     input.buttons = [editor];
     let result: string | undefined;

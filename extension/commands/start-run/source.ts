@@ -2,8 +2,7 @@ import { createReadStream } from 'node:fs';
 import * as vscode from 'vscode';
 import type { SourceInput } from '../../../shared/protocol/rest.ts';
 import { makeSnapshot } from '../../../shared/source/snapshot.ts';
-import { requireTrust } from '../../diff/apply-command.ts';
-import { pickFolder } from '../../diff/workspace-folders.ts';
+import { localFolders, pickFolder } from '../../diff/workspace-folders.ts';
 import { parseRemoteBranches, parseRemoteUrls, type RemoteBranch } from '../../git/remote.ts';
 import type { Git } from '../../git/run-git.ts';
 import { createSourceHost } from '../../git/source-host.ts';
@@ -30,21 +29,27 @@ export function sourceLabel(source: SourceChoice): string {
   return '';
 }
 
-/** Asks what the run is to work on. @returns undefined when the user thought better of it */
+/**
+ * Asks what the run is to work on. What is not possible here stays in the list, with the reason, and choosing it
+ * changes nothing.
+ * @returns undefined when the user thought better of it
+ */
 export async function pickSource(
   git: Git | undefined,
   folder: vscode.WorkspaceFolder | undefined,
 ): Promise<SourceChoice | undefined> {
+  const reason = whyNotFromHere();
+  const detail = (text: string) => (reason === undefined ? text : `$(warning) ${reason}`);
   const items = [
     {
       choice: 'workspace' as const,
       label: vscode.l10n.t('$(folder) This workspace as it is'),
-      detail: vscode.l10n.t('With uncommitted and untracked files, without what .gitignore names.'),
+      detail: detail(vscode.l10n.t('With uncommitted and untracked files, without what .gitignore names.')),
     },
     {
       choice: 'branch' as const,
       label: vscode.l10n.t('$(git-branch) A branch on the remote'),
-      detail: vscode.l10n.t('The sandbox fetches it by itself; nothing is uploaded from here.'),
+      detail: detail(vscode.l10n.t('The sandbox fetches it by itself; nothing is uploaded from here.')),
     },
     {
       choice: 'none' as const,
@@ -53,27 +58,27 @@ export async function pickSource(
     },
   ];
   const title = vscode.l10n.t('What should the run work on?');
-  const chosen = await vscode.window.showQuickPick(items, { title, ignoreFocusOut: true });
-  if (!chosen) return undefined;
-  if (chosen.choice === 'none') return { kind: 'none' };
-  requireTrust();
-  const where = folder ?? (await pickFolder(vscode.l10n.t('Which folder?')));
-  if (!where) throw noFolder();
-  if (chosen.choice === 'workspace') return { kind: 'workspace', folder: where };
-  const branch = await pickBranch(git, where);
-  return branch && { kind: 'branch', branch };
+  for (;;) {
+    const chosen = await vscode.window.showQuickPick(items, { title, ignoreFocusOut: true });
+    if (!chosen) return undefined;
+    if (chosen.choice === 'none') return { kind: 'none' };
+    if (reason !== undefined) continue;
+    const where = folder ?? (await pickFolder(vscode.l10n.t('Which folder?')));
+    if (!where) return undefined;
+    if (chosen.choice === 'workspace') return { kind: 'workspace', folder: where };
+    const branch = await pickBranch(git, where);
+    return branch && { kind: 'branch', branch };
+  }
 }
 
-/** Says what kind of workspace this is instead of only that there is none. */
-export function noFolder(): Error {
-  const virtual = (vscode.workspace.workspaceFolders ?? []).length > 0;
-  return new Error(
-    virtual
-      ? vscode.l10n.t(
-          'The files of a virtual workspace are not on a disk, so they cannot be uploaded. Choose another source, or clone the repository.',
-        )
-      : vscode.l10n.t('No folder is open. Open one, or choose another source.'),
-  );
+/** Why nothing can be taken from this window's workspace, in a sentence; undefined where it can. */
+export function whyNotFromHere(): string | undefined {
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  if (folders.length === 0) return vscode.l10n.t('No folder is open.');
+  if (localFolders().length === 0)
+    return vscode.l10n.t('The files of a virtual workspace are not on a disk, so they cannot be taken from here.');
+  if (!vscode.workspace.isTrusted) return vscode.l10n.t('This workspace is not trusted, so nothing is taken from it.');
+  return undefined;
 }
 
 async function pickBranch(git: Git | undefined, folder: vscode.WorkspaceFolder): Promise<RemoteBranch | undefined> {

@@ -6,7 +6,7 @@ import type { Services } from '../../services.ts';
 import { gitProgram, readSettings } from '../../support/settings.ts';
 import { orderAgents, parseChoices, pickRemembered, placePrefix } from './choices.ts';
 import { activePrompt, askPrompt, closePrompt } from './prompt.ts';
-import { noFolder, pickSource, provideSource, sourceLabel, type SourceChoice } from './source.ts';
+import { pickSource, provideSource, sourceLabel, whyNotFromHere, type SourceChoice } from './source.ts';
 
 const CHOICES_KEY = 'caisson.startRun';
 
@@ -20,8 +20,14 @@ interface Plan {
 /** From a prompt to a run. @returns undefined when the user thought better of it */
 export async function startRun(services: Services, resource?: vscode.Uri): Promise<Run | undefined> {
   await services.session();
-  const prompt = await askPrompt(prefix(resource));
-  return prompt === undefined ? undefined : planAndStart(services, prompt, resource);
+  const { draft } = services;
+  const place = prefix(resource);
+  const prompt = await askPrompt(place === '' ? { proposed: draft.text } : { begun: place });
+  if (prompt === undefined) return undefined;
+  draft.text = prompt;
+  const run = await planAndStart(services, prompt, resource);
+  if (run) draft.text = '';
+  return run;
 }
 
 /** The same with the prompt that was written in an editor. */
@@ -78,7 +84,7 @@ function initialSource(kind: SourceChoice['kind'], resource: vscode.Uri | undefi
   const clicked = resource && vscode.workspace.getWorkspaceFolder(resource);
   const folder = clicked?.uri.scheme === 'file' ? clicked : localFolders()[0];
   // A branch is chosen anew each time; a resource that was clicked on says that its folder is meant.
-  if (!folder || !vscode.workspace.isTrusted || (kind === 'none' && !clicked)) return { kind: 'none' };
+  if (!folder || whyNotFromHere() !== undefined || (kind === 'none' && !clicked)) return { kind: 'none' };
   return { kind: 'workspace', folder };
 }
 
@@ -126,7 +132,6 @@ function checkPlan(plan: Plan): Plan {
     throw new Error(
       vscode.l10n.t('The agent {0} is not installed on the server. Choose another one.', plan.agent.name),
     );
-  if (plan.source.kind === 'workspace' && plan.source.folder.uri.scheme !== 'file') throw noFolder();
   return plan;
 }
 
@@ -136,14 +141,14 @@ interface PlanItem extends vscode.QuickPickItem {
 
 function planItems({ environment, agent, source, interactive }: Plan): PlanItem[] {
   const { l10n } = vscode;
-  const empty = source.kind === 'none' && localFolders().length > 0 && !vscode.workspace.isTrusted;
+  const reason = source.kind === 'none' ? whyNotFromHere() : undefined;
   return [
     { part: 'start', label: l10n.t('$(play) Start'), detail: l10n.t('{0} in {1}', agent.name, environment.name) },
     {
       part: 'source',
       label: l10n.t('$(repo) Source'),
       description: sourceLabel(source),
-      ...(empty && { detail: l10n.t('This workspace is not trusted, so nothing is uploaded from it.') }),
+      ...(reason !== undefined && { detail: reason }),
     },
     {
       part: 'environment',

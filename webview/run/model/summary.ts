@@ -88,7 +88,7 @@ const SUMMARIES: { readonly [T in EventType]: (data: EventData<T>) => string } =
       : t('Sandbox destroyed, but still there: {0}', left.join(', '));
   },
   'git.ready': ({ base, branch, files }) =>
-    t('{0} files at {1}, branch {2}', formatCount(files), base.slice(0, 12), branch),
+    `${files === 1 ? t('1 file') : t('{0} files', formatCount(files))}, ${t('at {0}, branch {1}', base.slice(0, 12), branch)}`,
   'agent.started': ({ name, version }) => t('{0} started', version ? `${name} ${version}` : name),
   'agent.message': ({ text }) => text,
   'agent.thought': ({ text }) => text,

@@ -14,7 +14,7 @@ describe('a server that cannot be reached', () => {
   test.each([
     ['ECONNREFUSED', 'refused', /caisson serve/],
     ['ENOTFOUND', 'unknown_host', /host name/],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate', /NODE_EXTRA_CA_CERTS/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate', /certificates of the operating system/],
     ['CERT_HAS_EXPIRED', 'certificate_time', /clock/],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate_name', /another name/],
     ['EPROTO', 'not_tls', /http:\/\//],
