@@ -35,7 +35,6 @@ const QUIET_FLAGS = [
   '--ignore-last-opened',
   '--disable-telemetry',
   '--disable-update-check',
-  '--disable-workspace-trust',
   '--disable-getting-started-override',
   // Seconds. A window that was closed has no business with its extension host any more.
   '--reconnection-grace-time=2',
@@ -58,6 +57,10 @@ export interface CodeServerOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Needed for tests that run in the extension host. Notifications are then never shown, so others go without. */
   readonly smokeTestDriver?: boolean;
+  /** Whether VS Code asks if a folder's authors are trusted; until somebody says so, windows are restricted. */
+  readonly workspaceTrust?: boolean;
+  /** More extensions, as packages, for what a bare VS Code lacks. */
+  readonly extensions?: readonly string[];
   /** For code-server and the extension hosts that it starts. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -77,7 +80,14 @@ export async function startCodeServer(options: CodeServerOptions): Promise<CodeS
 async function start(
   root: string,
   at: (...names: string[]) => string,
-  { vsix, settings = {}, smokeTestDriver = false, env: more = {} }: CodeServerOptions,
+  {
+    vsix,
+    settings = {},
+    smokeTestDriver = false,
+    workspaceTrust = false,
+    extensions = [],
+    env: more = {},
+  }: CodeServerOptions,
 ): Promise<CodeServer> {
   for (const folder of ['data/User', 'extensions', 'home', 'profile']) await mkdir(at(folder), { recursive: true });
   await writeFile(at('config.yaml'), 'auth: none\n');
@@ -93,7 +103,8 @@ async function start(
     EXTENSIONS_GALLERY: '{}',
   };
   const common = ['--config', at('config.yaml'), '--user-data-dir', at('data'), '--extensions-dir', at('extensions')];
-  await runCommand([node, codeServer, ...common, '--install-extension', vsix], { timeoutMs: START_DEADLINE_MS, env });
+  const install = [vsix, ...extensions].flatMap((file) => ['--install-extension', file]);
+  await runCommand([node, codeServer, ...common, ...install], { timeoutMs: START_DEADLINE_MS, env });
 
   const port = await freePort();
   const log = openSync(at('code-server.log'), 'a');
@@ -103,6 +114,7 @@ async function start(
       codeServer,
       ...common,
       ...QUIET_FLAGS,
+      ...(workspaceTrust ? [] : ['--disable-workspace-trust']),
       '--bind-addr',
       `127.0.0.1:${port}`,
       ...(smokeTestDriver ? ['--vscode-option', 'enable-smoke-test-driver'] : []),

@@ -4,10 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cleanup } from '../../server/base/lifecycle.ts';
 import { startScriptedModel, type Turn } from '../support/scripted-model.ts';
-import { repository, startTestServer, type TestServer } from '../support/server.ts';
-import { startBrowser, type Browser } from './workbench.ts';
-import { startCodeServer, type CodeServer } from './code-server.ts';
-import { startCuttable, type Cuttable } from './cuttable.ts';
+import { repository } from '../support/server.ts';
+import { startDesk, type Desk } from './desk.ts';
 
 export const PROMPT = 'Mend add(), and take the notes into account';
 export const NOTES = 'Adding should add.\n';
@@ -37,12 +35,8 @@ function turns(notesUrl: string): Turn[] {
   ];
 }
 
-/** A developer's world: a dirty repository, a server with sandboxes behind a network that can fail, and VS Code. */
-export interface Scenario extends AsyncDisposable {
-  readonly caisson: TestServer;
-  readonly network: Cuttable;
-  readonly vscode: CodeServer;
-  readonly browser: Browser;
+/** A desk with a dirty repository, and a scripted model for the real agent. */
+export interface Scenario extends Desk {
   readonly folder: string;
   readonly git: (...args: string[]) => Promise<string>;
 }
@@ -67,32 +61,21 @@ export async function startScenario(vsix: string): Promise<Scenario> {
     const { port } = upstream.address() as AddressInfo;
     const model = await startScriptedModel(turns(`http://notes.internal:${port}/`));
     cleanup.add('model', () => model.close());
-    const caisson = await startTestServer({
-      CAISSON_MODEL_URL_ANTHROPIC: model.url,
-      CAISSON_EGRESS_PRIVATE_HOSTS: `notes.internal:${port}=127.0.0.1/32`,
+    const desk = await startDesk({
+      vsix,
+      server: {
+        CAISSON_MODEL_URL_ANTHROPIC: model.url,
+        CAISSON_EGRESS_PRIVATE_HOSTS: `notes.internal:${port}=127.0.0.1/32`,
+      },
     });
-    cleanup.add('server', () => caisson.close());
-    await caisson.client.environments.create({
+    cleanup.add('desk', async () => desk[Symbol.asyncDispose]());
+    await desk.caisson.client.environments.create({
       name: 'asking',
       description: 'Asks before it acts',
       approval: 'ask',
       network: { mode: 'allowlist', groups: ['models'], patterns: [`notes.internal:${port}`], allowNonTls: false },
     });
-    const network = await startCuttable(() => caisson.url);
-    cleanup.add('network', async () => network[Symbol.asyncDispose]());
-    const vscode = await startCodeServer({ vsix, settings: { 'caisson.notifications': 'waiting' } });
-    cleanup.add('code-server', async () => vscode[Symbol.asyncDispose]());
-    const browser = await startBrowser(vscode);
-    cleanup.add('browser', async () => browser[Symbol.asyncDispose]());
-    return {
-      caisson,
-      network,
-      vscode,
-      browser,
-      folder: repo.path,
-      git: repo.git,
-      [Symbol.asyncDispose]: () => cleanup.run(),
-    };
+    return { ...desk, folder: repo.path, git: repo.git, [Symbol.asyncDispose]: () => cleanup.run() };
   } catch (error) {
     await cleanup.run();
     throw error;

@@ -42,7 +42,10 @@ export async function shootFailure({ page }: Workbench, name: string): Promise<v
 }
 
 /** Takes pictures for people to look at, in three themes each, into a folder that git ignores. */
-export function createCamera({ page }: Workbench): { shoot(name: string): Promise<void> } {
+export function createCamera({ page }: Workbench): {
+  /** @param options `hover` leaves the mouse where it is, for what is there only while something is pointed at */
+  shoot(name: string, options?: { readonly hover?: boolean }): Promise<void>;
+} {
   let current: Theme | undefined;
 
   async function change(theme: Theme): Promise<void> {
@@ -64,11 +67,11 @@ export function createCamera({ page }: Workbench): { shoot(name: string): Promis
   }
 
   return {
-    async shoot(name) {
+    async shoot(name, { hover = false } = {}) {
       await mkdir(FOLDER, { recursive: true });
-      // No hover, and nothing that is still being loaded.
-      await page.mouse.move(640, 850);
-      await page.locator('.monaco-progress-container.active:visible').first().waitFor({ state: 'hidden' });
+      // Nothing that is still being loaded.
+      if (!hover) await page.mouse.move(640, 850);
+      await page.locator('.part .monaco-progress-container.active:visible').first().waitFor({ state: 'hidden' });
       // The theme that is on comes first: that saves one change for each picture.
       const themes = Object.keys(THEMES) as Theme[];
       themes.sort((a, b) => Number(b === current) - Number(a === current));

@@ -1,11 +1,12 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
 import { leftovers, untilEvent } from '../support/server.ts';
 import { SKIP_GVISOR } from '../support/sandboxed.ts';
 import { freePort } from './code-server.ts';
+import { journey } from './journey.ts';
 import { PROMPT, startScenario, type Scenario } from './scenario.ts';
-import { createCamera, shootFailure } from './screenshots.ts';
+import { createCamera } from './screenshots.ts';
 import type { Workbench } from './workbench.ts';
 
 const SOON = { timeout: 15_000 };
@@ -13,15 +14,12 @@ const SOON = { timeout: 15_000 };
 /** Goes on until somebody, in a terminal, says that it may end. */
 const LONG_PROMPT = 'echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; echo ended';
 
-/**
- * The developer's whole way, in order: each step goes on from where the one before it left the window, as a person
- * would, so the first one that fails ends the way.
- */
+/** The developer's whole way, in order. */
 describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () => {
   let world: Scenario;
   let vscode: Workbench;
   let camera: ReturnType<typeof createCamera>;
-  let failed = false;
+  const step = journey(() => vscode);
 
   beforeAll(async () => {
     world = await startScenario(inject('vsix'));
@@ -31,19 +29,6 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]();
   });
-
-  const step = (name: string, work: () => Promise<void>): void => {
-    test(name, async ({ skip }) => {
-      if (failed) skip('an earlier step failed');
-      failed = true;
-      try {
-        await work();
-        failed = false;
-      } finally {
-        if (failed) await shootFailure(vscode, name);
-      }
-    });
-  };
 
   step('is welcomed, and nothing is known before they sign in', async () => {
     await vscode.showRuns();

@@ -22,8 +22,8 @@ const FLAGS = [
 ];
 
 export interface Browser extends AsyncDisposable {
-  /** Opens a window of VS Code on a folder. */
-  open(folder: string, more?: Readonly<Record<string, string>>): Promise<Workbench>;
+  /** Opens a window of VS Code on a folder, or on a `.code-workspace` file; on nothing where neither is given. */
+  open(path?: string, more?: Readonly<Record<string, string>>): Promise<Workbench>;
 }
 
 export async function startBrowser(server: CodeServer): Promise<Browser> {
@@ -35,10 +35,11 @@ export async function startBrowser(server: CodeServer): Promise<Browser> {
   });
   context.setDefaultTimeout(WAIT_MS);
   return {
-    async open(folder, more = {}) {
+    async open(path, more = {}) {
       const page = await context.newPage();
       await allowContrast(page);
-      const query = new URLSearchParams({ folder, ...more }).toString();
+      const what = path?.endsWith('.code-workspace') ? { workspace: path } : path === undefined ? {} : { folder: path };
+      const query = new URLSearchParams({ ...what, ...more }).toString();
       await page.goto(`${server.url}/?${query}`, { waitUntil: 'domcontentloaded' });
       await page.locator('.monaco-workbench .statusbar').waitFor();
       return new Workbench(page);
@@ -105,6 +106,42 @@ export class Workbench {
     await input.press('Enter');
   }
 
+  /** Signs in to a server that is there, with a key that it knows. */
+  async signIn(url: string, apiKey: string): Promise<void> {
+    await this.command('Caisson: Sign In…');
+    await this.answer('Server', url);
+    await this.answer('API Key', apiKey);
+    await this.showRuns();
+    await this.viewAction('Start Run…').waitFor();
+  }
+
+  /** From the box for the prompt, which is open, to the plan of the run. */
+  async plan(prompt: string, choices: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.answer('Start Run', prompt);
+    await this.choose(choices);
+  }
+
+  /** Changes lines of the plan, which is open. */
+  async choose(choices: Readonly<Record<string, string>>): Promise<void> {
+    await this.planLine('Follow-up').waitFor();
+    for (const [line, wanted] of Object.entries(choices)) {
+      await this.planLine(line).click();
+      await this.quickInput.locator('.quick-input-title', { hasNotText: 'Start Run' }).waitFor();
+      await this.choice(wanted).click();
+      await this.planLine('Follow-up').waitFor();
+    }
+  }
+
+  /** A line of the plan, by what it says: `Source`, `Environment`, `Agent`, `Follow-up`. */
+  planLine(name: string): Locator {
+    return this.quickInput.locator('.quick-input-list .monaco-list-row', { hasText: name }).first();
+  }
+
+  /** Starts the run that is planned. */
+  async start(): Promise<void> {
+    await this.choice('Start').click();
+  }
+
   /** A line of the quick pick that is open. */
   choice(label: string): Locator {
     return this.quickInput.locator('.quick-input-list .monaco-list-row', { hasText: label }).first();
@@ -140,6 +177,34 @@ export class Workbench {
   /** A row of the «Runs» view. */
   run(title: string | RegExp): Locator {
     return this.page.locator('.sidebar .monaco-list-row[role=treeitem]', { hasText: title }).first();
+  }
+
+  /** A button in the title of the «Runs» view. */
+  viewAction(name: string): Locator {
+    return this.page.locator(`.sidebar .title-actions .action-label[aria-label^=${JSON.stringify(name)}]`);
+  }
+
+  /** Presses a button that a row shows while the mouse is over it. */
+  async inline(row: Locator, action: string): Promise<void> {
+    await row.hover();
+    await row.locator(`.actions .action-label[aria-label^=${JSON.stringify(action)}]`).click();
+  }
+
+  /** Chooses an entry of the context menu of something. A menu takes no click in its first moments. */
+  async fromMenu(target: Locator, entry: string): Promise<void> {
+    await target.click({ button: 'right' });
+    const item = this.page.locator('.monaco-menu .action-menu-item', { hasText: entry }).first();
+    const deadline = Date.now() + WAIT_MS;
+    await item.waitFor();
+    // The one that was taken is gone with the menu, perhaps while it is looked for again.
+    do await item.click({ delay: 150, timeout: PATIENCE_MS }).catch(() => undefined);
+    while ((await item.isVisible()) && Date.now() < deadline);
+  }
+
+  /** A row of the explorer, which is opened. */
+  async inExplorer(name: string): Promise<Locator> {
+    await this.command('File: Focus on Files Explorer').catch(() => undefined);
+    return this.page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first();
   }
 
   tab(title: string | RegExp): Locator {
@@ -186,8 +251,9 @@ export class Workbench {
     await this.page.keyboard.type(text);
   }
 
-  /** Opens the view «Runs» by its icon. */
+  /** Opens the view «Runs» by its icon, which would close it where it is open. */
   async showRuns(): Promise<void> {
+    if (await this.page.locator('.sidebar .title-label', { hasText: 'Caisson' }).isVisible()) return;
     await this.page.locator('.activitybar a.action-label[aria-label^="Caisson"]').click();
   }
 
