@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Git } from '../git/run-git.ts';
-import { runTitle } from '../runs/presentation.ts';
+import { formatCount, runTitle } from '../runs/presentation.ts';
 import { applyMerging, applyWhole, type Applied, type Patch, type Skipped } from './apply-patch.ts';
 import type { RunResult, RunResults } from './results.ts';
 import { toolingFiles } from './safe-path.ts';
@@ -86,14 +86,17 @@ async function confirm({ run, files }: RunResult, changed: readonly string[]): P
 }
 
 function totals(files: number, insertions: number, deletions: number): string {
-  if (files === 1) return vscode.l10n.t('1 file: +{0} −{1} lines.', insertions, deletions);
-  return vscode.l10n.t('{0} files: +{1} −{2} lines.', files, insertions, deletions);
+  const lines = [formatCount(insertions), formatCount(deletions)] as const;
+  if (files === 1) return vscode.l10n.t('1 file: +{0} −{1} lines.', ...lines);
+  return vscode.l10n.t('{0} files: +{1} −{2} lines.', formatCount(files), ...lines);
 }
 
 function tell({ applied, conflicts, skipped }: Applied): string {
   const changed = applied.length + conflicts.length;
   const parts = [
-    changed === 1 ? vscode.l10n.t('1 file was changed.') : vscode.l10n.t('{0} files were changed.', changed),
+    changed === 1
+      ? vscode.l10n.t('1 file was changed.')
+      : vscode.l10n.t('{0} files were changed.', formatCount(changed)),
     conflicts.length > 0 && vscode.l10n.t('Resolve the conflicts in: {0}', list(conflicts)),
     skipped.length > 0 &&
       vscode.l10n.t('Left as they are: {0}', list(skipped.map(({ path, why }) => `${path} (${REASONS[why]()})`))),

@@ -190,11 +190,7 @@ export class RunPanel {
     // What the connection does from here on has nothing to do with this run any more.
     this.#stop();
     this.#services.store.remove(this.#runId);
-    await this.#page.send({
-      type: 'connection',
-      state: 'gone',
-      message: vscode.l10n.t('This run was deleted, or belongs to somebody else.'),
-    });
+    await this.#page.send({ type: 'connection', state: 'gone' });
   }
 
   #stop(): void {

@@ -65,7 +65,7 @@ export function runDescription(run: Run, now: number, l10n: Localizer): string {
     isFinal(run.state) && run.state !== 'succeeded' ? stateLabel(run, l10n) : undefined,
     run.state === 'waiting' || run.state === 'paused' || run.state === 'queued' ? stateLabel(run, l10n) : undefined,
     isFinal(run.state) ? age(Date.parse(run.endedAt ?? run.createdAt), now, l10n) : elapsed(run, now, l10n),
-    run.patch ? `+${run.patch.insertions} −${run.patch.deletions}` : undefined,
+    run.patch ? `+${formatCount(run.patch.insertions)} −${formatCount(run.patch.deletions)}` : undefined,
   ];
   return parts.filter(Boolean).join(' · ');
 }
@@ -89,6 +89,11 @@ export function age(at: number, now: number, l10n: Localizer): string {
   if (minutes < 60) return l10n.t('{0} min ago', minutes);
   if (minutes < 24 * 60) return l10n.t('{0} h ago', Math.floor(minutes / 60));
   return l10n.t('{0} d ago', Math.floor(minutes / (24 * 60)));
+}
+
+/** With the separators of the machine that this runs on. */
+export function formatCount(count: number): string {
+  return count.toLocaleString();
 }
 
 export function formatBytes(bytes: number): string {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Run } from '../../shared/protocol/rest.ts';
 import { isFinal } from '../../shared/run/state.ts';
-import { age, duration, formatBytes, runTitle, stateLabel } from '../runs/presentation.ts';
+import { age, duration, formatBytes, formatCount, runTitle, stateLabel } from '../runs/presentation.ts';
 
 const MAX_PROMPT = 600;
 
@@ -28,8 +28,9 @@ function facts(run: Run, now: number): string[] {
     facts.push(l10n.t('took {0}', duration(end - Date.parse(run.startedAt), l10n)));
   }
   facts.push(l10n.t('{0} connections allowed, {1} denied', run.egress.allowed, run.egress.denied));
-  facts.push(l10n.t('{0} processes', run.processes));
-  if (run.patch) facts.push(l10n.t('{0} files changed ({1})', run.patch.files, formatBytes(run.patch.bytes)));
+  facts.push(l10n.t('{0} processes', formatCount(run.processes)));
+  if (run.patch)
+    facts.push(l10n.t('{0} files changed ({1})', formatCount(run.patch.files), formatBytes(run.patch.bytes)));
   return facts;
 }
 

@@ -40,6 +40,11 @@ export class RunsTree implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
     this.#changed.fire();
   }
 
+  /** Shows the same runs again: their ages and elapsed times have changed. */
+  redraw(): void {
+    this.#changed.fire();
+  }
+
   getChildren(node?: RunNode): RunNode[] {
     if (!this.#used) {
       this.#used = true;

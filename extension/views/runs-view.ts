@@ -8,6 +8,8 @@ import { explainError } from '../support/errors.ts';
 import type { RunNode, RunsTree } from './runs-tree.ts';
 
 export const RUNS_VIEW = 'caisson.runs';
+/** How old the elapsed times of active runs may get while somebody looks at them. */
+const TICK_MS = 10_000;
 
 /** The view around the tree: its badge, its message, and the context keys that its welcome content depends on. */
 export function createRunsView(tree: RunsTree, store: RunStore, sessions: Sessions): vscode.Disposable {
@@ -28,8 +30,12 @@ export function createRunsView(tree: RunsTree, store: RunStore, sessions: Sessio
     setContext('caisson.severalServers', sessions.servers.servers.length > 1);
     update();
   };
+  const timer = setInterval(() => {
+    if (view.visible && attention(store.runs).active > 0) tree.redraw();
+  }, TICK_MS);
   return vscode.Disposable.from(
     view,
+    { dispose: () => clearInterval(timer) },
     store.onDidChange(update),
     tree.onDidChangeTreeData(update),
     sessions.onDidChange(onState),

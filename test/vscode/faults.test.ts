@@ -24,10 +24,9 @@ const MANY = 100_000;
 /** A key and a certificate that it has signed itself, for one address. */
 async function makeCertificate(folder: string, name: string, subject: string): Promise<{ key: string; cert: string }> {
   const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)];
-  await exec('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-    ...['-keyout', key, '-out', cert, '-subj', `/CN=caisson-${name}`, '-addext', `subjectAltName=${subject}`],
-  ]);
+  const make = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2'.split(' ');
+  const names = ['-subj', `/CN=caisson-${name}`, '-addext', `subjectAltName=${subject}`];
+  await exec('openssl', [...make, ...names, '-keyout', key, '-out', cert]);
   return { key, cert };
 }
 

@@ -71,7 +71,6 @@ describe.skipIf(SKIP_GVISOR)('the list of runs', { sequential: true }, () => {
     const hover = vscode.page.locator('.monaco-hover:visible', { hasText: 'exit 3' });
     await hover.waitFor();
     expect((await hover.innerText()).replaceAll('\u00a0', ' ')).toContain('Failed · shell · default');
-    await camera.shoot('41-hover', { hover: true });
     await vscode.page.mouse.move(640, 850);
   });
 

@@ -43,8 +43,9 @@ export async function shootFailure({ page }: Workbench, name: string): Promise<v
 
 /** Takes pictures for people to look at, in three themes each, into a folder that git ignores. */
 export function createCamera({ page }: Workbench): {
-  /** @param options `hover` leaves the mouse where it is, for what is there only while something is pointed at */
-  shoot(name: string, options?: { readonly hover?: boolean }): Promise<void>;
+  shoot(name: string): Promise<void>;
+  /** Does something in each of the themes. */
+  inEachTheme(work: () => Promise<void>): Promise<void>;
 } {
   let current: Theme | undefined;
 
@@ -66,19 +67,24 @@ export function createCamera({ page }: Workbench): {
     current = theme;
   }
 
+  async function inEachTheme(work: (theme: Theme) => Promise<void>): Promise<void> {
+    // The theme that is on comes first: that saves a change.
+    const themes = Object.keys(THEMES) as Theme[];
+    themes.sort((a, b) => Number(b === current) - Number(a === current));
+    for (const theme of themes) {
+      await change(theme);
+      await work(theme);
+    }
+  }
+
   return {
-    async shoot(name, { hover = false } = {}) {
+    inEachTheme,
+    async shoot(name) {
       await mkdir(FOLDER, { recursive: true });
-      // Nothing that is still being loaded.
-      if (!hover) await page.mouse.move(640, 850);
+      // No hover, and nothing that is still being loaded.
+      await page.mouse.move(640, 850);
       await page.locator('.part .monaco-progress-container.active:visible').first().waitFor({ state: 'hidden' });
-      // The theme that is on comes first: that saves one change for each picture.
-      const themes = Object.keys(THEMES) as Theme[];
-      themes.sort((a, b) => Number(b === current) - Number(a === current));
-      for (const theme of themes) {
-        await change(theme);
-        await page.screenshot({ path: join(FOLDER, `${name}-${theme}.png`) });
-      }
+      await inEachTheme(async (theme) => void (await page.screenshot({ path: join(FOLDER, `${name}-${theme}.png`) })));
     },
   };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
 import { leftovers, untilEvent } from '../support/server.ts';
 import { SKIP_GVISOR } from '../support/sandboxed.ts';
+import { expectAccessible } from './accessibility.ts';
 import { freePort } from './code-server.ts';
 import { journey } from './journey.ts';
 import { PROMPT, startScenario, type Scenario } from './scenario.ts';
@@ -81,6 +82,7 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await vscode.status('1/1').waitFor();
     await vscode.page.locator('.activitybar .badge-content', { hasText: '1' }).waitFor();
     await camera.shoot('06-approval');
+    await camera.inEachTheme(() => expectAccessible(panel.frame, 'a run that waits for approval'));
   });
 
   step('loses the connection and gets it back, without a gap', async () => {
@@ -119,6 +121,27 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await panel.select('Changes');
     await panel.row('add.py', '+1', '−1').waitFor();
     await camera.shoot('12-changes');
+  });
+
+  step('could do all of this without seeing it well, or at all', async () => {
+    const panel = await vscode.runPanel(PROMPT);
+    for (const tab of ['Transcript', 'Egress', 'Processes', 'Audit', 'Changes'] as const) {
+      await panel.select(tab);
+      await panel.frame.locator('.list:visible .row').first().waitFor();
+      await camera.inEachTheme(() => expectAccessible(panel.frame, tab));
+    }
+    // The tabs by arrow keys, the table by the page keys, a button by Enter: no mouse is needed.
+    await panel.select('Processes');
+    await panel.frame.getByRole('tab', { name: 'Processes' }).focus();
+    await vscode.page.keyboard.press('ArrowRight');
+    await expect.poll(() => panel.frame.getByRole('tab', { selected: true }).innerText(), SOON).toContain('Audit');
+    await panel.frame.locator('.audit-table .disclosure').first().press('Enter');
+    // It was drawn again, and has the focus again.
+    const focused = panel.frame.locator('.disclosure:focus');
+    await expect.poll(() => focused.getAttribute('aria-expanded'), SOON).toBe('true');
+    await focused.press('Enter');
+    await expect.poll(() => focused.getAttribute('aria-expanded'), SOON).toBe('false');
+    await panel.select('Changes');
   });
 
   step('opens the diff in the multi-file diff editor', async () => {
@@ -266,6 +289,7 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await rows.filter({ hasText: PROMPT }).waitFor();
     await rows.filter({ hasText: 'sleep 600' }).waitFor();
     await camera.shoot('17-history');
+    await camera.inEachTheme(() => expectAccessible(page, 'history'));
     await page.locator('vscode-text-field input').fill('Mend');
     await rows.filter({ hasText: 'sleep 600' }).waitFor({ state: 'detached' });
     await expect.poll(() => rows.count(), SOON).toBe(1);

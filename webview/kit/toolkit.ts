@@ -88,10 +88,13 @@ export function tabs(
   onchange: (id: string) => void,
 ): { readonly element: HTMLElement; select(id: string): void; setCount(id: string, count: string): void } {
   const counts = new Map(list.map(({ id }) => [id, h('span', { class: 'count' })]));
+  const made = new Map(
+    list.map((tab) => [tab.id, h('vscode-panel-tab', { id: `tab-${tab.id}` }, tab.label, counts.get(tab.id))]),
+  );
   const element = h(
     'vscode-panels',
     { 'aria-label': label, activeid: `tab-${active}` },
-    ...list.map((tab) => h('vscode-panel-tab', { id: `tab-${tab.id}` }, tab.label, counts.get(tab.id))),
+    ...made.values(),
     ...list.map((tab) => h('vscode-panel-view', { id: `view-${tab.id}` }, tab.content)),
   );
   element.addEventListener('change', (event) => {
@@ -103,8 +106,11 @@ export function tabs(
     element,
     select: (id) => element.setAttribute('activeid', `tab-${id}`),
     setCount: (id, count) => {
-      const badge = counts.get(id);
-      if (badge && badge.textContent !== count) badge.textContent = count;
+      const [badge, tab] = [counts.get(id), made.get(id)];
+      if (!badge || !tab || badge.textContent === count) return;
+      badge.textContent = count;
+      // The toolkit names a tab after its text once, when it is made.
+      tab.setAttribute('aria-label', tab.textContent ?? '');
     },
   };
 }

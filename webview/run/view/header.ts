@@ -25,7 +25,7 @@ const CONNECTION: Record<Connection['state'], () => string> = {
   live: () => '',
   reconnecting: () => t('The connection was lost. Reconnecting…'),
   signed_out: () => t('The server does not accept the key any more. Sign in again to go on.'),
-  gone: () => t('The run was deleted on the server. What is shown here is what was received before.'),
+  gone: () => t('This run was deleted, or is not yours to see. What is shown here was received before.'),
 };
 
 export interface Header {
@@ -42,6 +42,11 @@ export function createHeader(page: Page, title: string, toApproval: () => void):
   let drawn = '';
   const heading = h('h1', null, visible(title));
   const state = h('span', { class: 'state' });
+  const readOnly = h(
+    'span',
+    { class: 'dim', hidden: true, title: t('It belongs to somebody else, or your key may not steer runs.') },
+    t('Read-only'),
+  );
   const facts = h('span', { class: 'dim facts' });
   const clock = h('span', { class: 'dim', 'aria-label': t('Elapsed time') });
   const actions = h('div', { class: 'buttons', role: 'toolbar', 'aria-label': t('Actions') });
@@ -89,7 +94,7 @@ export function createHeader(page: Page, title: string, toApproval: () => void):
       'header',
       null,
       h('div', { class: 'header-row' }, h('div', { class: 'header-title' }, heading, actions)),
-      h('div', { class: 'header-row meta' }, state, facts, clock),
+      h('div', { class: 'header-row meta' }, state, facts, clock, readOnly),
       banner,
       failure,
     ),
@@ -105,6 +110,7 @@ export function createHeader(page: Page, title: string, toApproval: () => void):
       setText(facts, agent.name && `${visible(agent.name)} · ${visible(environment.name)}`);
       if (!sandboxed && !facts.nextElementSibling?.classList.contains('unsafe'))
         facts.after(h('span', { class: 'unsafe tone-bad' }, icon('warning'), t('No sandbox')));
+      show(readOnly, page.readOnly && view.lastSeq > 0 && !isFinal(view.state));
       drawActions();
       tick();
     },

@@ -22,5 +22,5 @@ export function itemFrame(
 
 /** Text with a fixed width that scrolls by itself and by keyboard. */
 export function block(text: string, label: string): HTMLElement {
-  return h('pre', { class: 'block', tabindex: 0, role: 'region', 'aria-label': label }, plainOutput(text));
+  return h('pre', { class: 'block', tabindex: 0, role: 'group', 'aria-label': label }, plainOutput(text));
 }

@@ -37,9 +37,10 @@ describe('both sides of a result', () => {
       missing,
       ...patch.files.flatMap(({ oldId, newId }) => [oldId, newId].filter((id) => id !== undefined)),
     ];
-    const before = await Promise.all(ids.map((id) => objects?.blob(id)));
+    const blobs = () => Promise.all(ids.map(async (id) => objects?.blob(id)));
+    const before = await blobs();
     await objects?.readAhead(ids);
-    expect(await Promise.all(ids.map((id) => objects?.blob(id)))).toEqual(before);
+    expect(await blobs()).toEqual(before);
     expect(before.map((blob) => blob?.length)).toEqual([undefined, 4, 4, 2000]);
     rmSync(join(root, 'result.git'), { recursive: true });
     expect(String(await objects?.blob(ids[1]!))).toBe('one\n');
