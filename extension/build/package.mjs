@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm run package`: caisson-<version>.vsix with what .vscodeignore lets in. Dependencies are in the bundles, so vsce
-// must not look for them; links of the README stay as they are, since the package may be installed offline.
+// must not look for them.
 import { stat } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { createVSIX } from '@vscode/vsce';
@@ -18,10 +18,11 @@ export async function makePackage(folder = root) {
   await createVSIX({
     cwd: root,
     packagePath: file,
+    // For whoever uses VS Code; the one at the top is for whoever has the repository.
+    readmePath: 'extension/README.md',
     dependencies: false,
     allowMissingRepository: true,
     skipLicense: true,
-    rewriteRelativeLinks: false,
   });
   return { file, bytes: (await stat(file)).size };
 }

@@ -75,6 +75,19 @@ describe.skipIf(SKIP_GVISOR)('changes that are not easy', { sequential: true }, 
     await vscode.command('View: Close Editor');
   });
 
+  step('checks them out as a branch where nothing stands in the way', async () => {
+    await (await vscode.runPanel(PROMPT)).button('Check Out as Branch').click();
+    const asked = await vscode.asked('Check Out as Branch');
+    const branch = await asked.inputValue();
+    expect(branch).toMatch(/^caisson\/[0-9a-z]{8}$/);
+    await asked.press('Enter');
+    const panel = await vscode.runPanel(PROMPT);
+    await panel.frame.locator('.note', { hasText: `The branch ${branch} is checked out.` }).waitFor();
+    expect((await git('branch', '--show-current')).trim()).toBe(branch);
+    expect(await read('add.py')).toContain('a + b');
+    await git('switch', '--quiet', 'main');
+  });
+
   step('opens all of them at once', async () => {
     await (await vscode.runPanel(PROMPT)).button('Open Diff').click();
     const editor = vscode.page.locator('.multiDiffEditor');
@@ -108,12 +121,15 @@ describe.skipIf(SKIP_GVISOR)('changes that are not easy', { sequential: true }, 
     await camera.shoot('63-conflict');
   });
 
-  step('applied once, it does not ask to merge what is there already', async () => {
+  step('applied and resolved, it has nothing more to merge', async () => {
     await writeFile(join(folder, 'add.py'), 'def add(a, b):\n    return a + b\n');
-    await git('add', 'add.py');
+    await writeFile(join(folder, 'README.md'), '# first\n\nsecond\n\nthird\n\nLAST\n');
+    await git('add', '--all');
     const panel = await vscode.runPanel(PROMPT);
     await panel.button('Apply to Workspace').click();
-    await vscode.dialog('Apply the changes').waitFor();
+    const dialog = vscode.dialog('Apply the changes');
+    await dialog.waitFor();
+    expect(await dialog.innerText()).not.toContain('has changed since');
     await vscode.page.keyboard.press('Escape');
   });
 

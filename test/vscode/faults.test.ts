@@ -158,8 +158,13 @@ describe.skipIf(SKIP_GVISOR)('what goes wrong between VS Code and a server', { s
     desk.network.stall();
     await panel.banner.filter({ hasText: 'Reconnecting' }).waitFor({ timeout: 60_000 });
     await desk.network.cut();
+    await vscode.viewAction('Refresh Runs').click();
+    await vscode.page.locator('.sidebar .message', { hasText: 'cannot be reached. Nothing listens there' }).waitFor();
+    await camera.shoot('75-unreachable');
     desk.network.flow();
     await desk.network.mend();
+    await vscode.viewAction('Refresh Runs').click();
+    await vscode.page.locator('.sidebar .message').waitFor({ state: 'hidden' });
     await panel.banner.waitFor({ state: 'hidden', timeout: 60_000 });
     await panel.frame.locator('.item-message', { hasText: 'still 5' }).waitFor();
     await client.runs.cancel(id);
@@ -214,6 +219,14 @@ describe.skipIf(SKIP_GVISOR)('what goes wrong between VS Code and a server', { s
     await vscode.command('View: Close Editor');
     const again = await vscode.runPanel(title);
     await again.frame.locator('#tab-audit .count', { hasText: MANY.toLocaleString('en') }).waitFor({ timeout: 60_000 });
+  });
+
+  step('the output channel tells all of it again, without a key', async () => {
+    await vscode.command('Caisson: Show Output');
+    const output = vscode.page.locator('.output-view-container, .panel .output-view');
+    await output.locator('.view-line', { hasText: 'Signed in to' }).first().waitFor();
+    expect(await output.innerText()).not.toMatch(/csn_live_[0-9a-f]{8}/);
+    await camera.shoot('76-output');
   });
 
   step('leaves nothing behind', async () => {

@@ -3,25 +3,35 @@ import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cleanup } from '../../server/base/lifecycle.ts';
-import { startScriptedModel, type Turn } from '../support/scripted-model.ts';
+import { startScriptedModel, type Block, type Turn } from '../support/scripted-model.ts';
 import { repository } from '../support/server.ts';
 import { startDesk, type Desk } from './desk.ts';
 
 export const PROMPT = 'Mend add(), and take the notes into account';
 export const NOTES = 'Adding should add.\n';
 
-/** What the model says: it mends a file, reads an untracked one, fetches what it may and tries what it may not. */
+/** The agent's list of things to do, by what has become of each. */
+function plan(sign: string, notes: string): Block {
+  const todos = [
+    { content: 'Mend the sign', activeForm: 'Mending the sign', status: sign },
+    { content: 'Read the notes', activeForm: 'Reading the notes', status: notes },
+  ];
+  return { tool: 'TodoWrite', input: { todos } };
+}
+
+/** What the model says: it plans, mends a file, reads an untracked one, fetches what it may and tries what it may not. */
 function turns(notesUrl: string): Turn[] {
   const look = `cat notes.txt && curl -sS ${notesUrl} && curl -sS --max-time 5 https://telemetry.example.org/collect; true`;
   return [
     [
       { text: 'The sign in `add()` is wrong. I will **mend** it first.' },
+      plan('in_progress', 'pending'),
       {
         tool: 'Bash',
         input: { command: "sed -i 's/a - b/a + b/' add.py && cat add.py", description: 'Mend the sign' },
       },
     ],
-    [{ tool: 'Bash', input: { command: look, description: 'Read the notes' } }],
+    [plan('completed', 'in_progress'), { tool: 'Bash', input: { command: look, description: 'Read the notes' } }],
     [
       {
         text: [

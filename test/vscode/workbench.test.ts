@@ -101,6 +101,9 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await panel.button(/^Yes: .*notes/).click();
     await panel.shows('Succeeded');
     await panel.frame.locator('.item-message td', { hasText: 'the sign' }).waitFor();
+    const plan = panel.frame.locator('.item-plan').last();
+    await plan.locator('.plan-completed', { hasText: 'Mend the sign' }).waitFor();
+    await plan.locator('.plan-in_progress', { hasText: 'Reading the notes' }).waitFor();
     await camera.shoot('08-transcript');
   });
 
@@ -114,6 +117,7 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
     await panel.filter('add.py');
     await panel.row("sed -i 's/a - b/a + b/' add.py").waitFor();
     await panel.filter('');
+    await panel.frame.locator('.table-count:visible', { hasNotText: ' of ' }).waitFor();
     await camera.shoot('10-processes');
     await panel.select('Audit');
     await panel.frame.getByText(/^Chain verified up to event \d+$/).waitFor();

@@ -60,7 +60,10 @@ function cells({ at, decision, data, closed }: EgressRow): HTMLElement {
     cell(destination, 'mono long'),
     cell(data.method && data.protocol !== 'connect' ? `${data.protocol} ${data.method}` : data.protocol, 'dim'),
     cell(visible(data.rule), 'mono dim long'),
-    cell(closed?.error ? `${visible(data.reason)}; ${visible(closed.error)}` : visible(data.reason), 'long'),
+    cell(
+      closed?.error ? `${visible(data.reason).replace(/\.$/, '')}; ${visible(closed.error)}` : visible(data.reason),
+      'long',
+    ),
     cell(bytes, 'number dim'),
     cell(closed ? formatDuration(closed.ms) : denied ? '' : t('open'), 'number dim'),
   );
