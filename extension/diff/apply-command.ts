@@ -13,6 +13,9 @@ export interface ApplyDeps {
   readonly git: () => Promise<Git | undefined>;
 }
 
+/** A file of text that people merge is smaller. */
+const MAX_MERGED_BYTES = 50 * 1024 * 1024;
+
 /** @returns a sentence on what came of it; undefined when the user thought better of it */
 export async function applyChanges(deps: ApplyDeps, runId: string): Promise<string | undefined> {
   requireTrust();
@@ -44,7 +47,7 @@ async function apply(git: Git | undefined, target: Target, patch: Patch): Promis
 
 function blobsOf(results: RunResults, runId: string): Patch['blob'] {
   return async (id) => {
-    const found = await (await results.objects(runId))?.blob(id);
+    const found = await (await results.objects(runId))?.blob(id, MAX_MERGED_BYTES);
     return found === 'too_large' ? undefined : found;
   };
 }
