@@ -51,7 +51,7 @@ export const sampleData: { readonly [T in EventType]: EventData<T> } = {
     diskMiB: 5120,
     maxProcesses: 1024,
   },
-  'sandbox.ready': { sandboxId: 'sbx1', runtime: 'caisson', kernel: 'Linux 4.4.0 gVisor', coldStartMs: 512 },
+  'sandbox.ready': { sandboxId: 'sbx1', runtime: 'caisson', kernel: 'gVisor (Linux version 4.4.0)', coldStartMs: 512 },
   'sandbox.step': { step: 'setup', phase: 'finished', exitCode: 0, ms: 40 },
   'sandbox.output': { step: 'setup', stream: 'stdout', text: 'installing\n' },
   'sandbox.exited': { exitCode: 137, outOfMemory: true, reason: 'The sandbox used more memory than its limit' },

@@ -117,6 +117,7 @@ describe.skipIf(SKIP_GVISOR)('what goes wrong between VS Code and a server', { s
     await panel.frame.locator('.item-message', { hasText: 'over TLS' }).waitFor();
     // There is no gVisor here, and that is not kept quiet.
     await panel.frame.locator('header', { hasText: 'No sandbox' }).waitFor();
+    await panel.frame.locator('.item-notice.tone-bad', { hasText: 'without a sandbox' }).waitFor();
     await camera.shoot('74-not-sandboxed');
   });
 

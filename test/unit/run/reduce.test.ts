@@ -57,7 +57,7 @@ describe('a run view is what its log adds up to', () => {
       createdAt: '2025-01-01T00:00:00.250Z',
       startedAt: '2025-01-01T00:00:01.250Z',
       endedAt: '2025-01-01T00:00:02.750Z',
-      sandbox: { kernel: 'Linux 4.4.0 gVisor' },
+      sandbox: { kernel: 'gVisor (Linux version 4.4.0)' },
       egress: { allowed: 1, denied: 1, sentBytes: 10, receivedBytes: 2000 },
       processes: 1,
       commits: 1,

@@ -77,7 +77,7 @@ export function sampleRun({ ended = false } = {}): WireEvent[] {
   add('sandbox.ready', 'server', {
     sandboxId: 's1',
     runtime: 'caisson',
-    kernel: 'Linux 4.4.0 gVisor',
+    kernel: 'gVisor (Linux version 4.4.0)',
     coldStartMs: 512,
   });
   add('git.ready', 'server', { base: 'd'.repeat(40), branch: 'caisson/fix-tests', files: 214 });

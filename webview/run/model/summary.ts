@@ -73,7 +73,9 @@ const SUMMARIES: { readonly [T in EventType]: (data: EventData<T>) => string } =
   'sandbox.creating': ({ image, cpus, memoryMiB }) =>
     t('{0}, {1} CPU, {2} memory', image, cpus, formatBytes(memoryMiB * 1024 ** 2)),
   'sandbox.ready': ({ kernel, runtime, coldStartMs }) =>
-    t('Sandbox ready in {0}: {1} ({2})', formatDuration(coldStartMs), kernel, runtime),
+    kernel.startsWith('gVisor')
+      ? t('Sandbox ready in {0}: {1} ({2})', formatDuration(coldStartMs), kernel, runtime)
+      : t('Container ready in {0}, without a sandbox: {1} ({2})', formatDuration(coldStartMs), kernel, runtime),
   'sandbox.step': ({ step, phase, exitCode, ms }) => {
     if (phase === 'started') return t('{0} started', stepName(step));
     const time = ms === undefined ? '' : `, ${formatDuration(ms)}`;

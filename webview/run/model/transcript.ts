@@ -157,7 +157,7 @@ const TELL: { readonly [T in EventType]: (builder: Builder, event: EventOf<T>) =
     void builder.items.push({ kind: 'prompt', ...base(event), text: event.data.text, by: event.actor }),
   'run.result': (builder, event) => void builder.items.push({ kind: 'result', ...base(event), data: event.data }),
   'sandbox.creating': nothing,
-  'sandbox.ready': notice(() => 'quiet'),
+  'sandbox.ready': notice(({ kernel }) => (kernel.startsWith('gVisor') ? 'quiet' : 'bad')),
   'sandbox.step': step,
   'sandbox.output': (builder, event) => output(builder, event, event.data.step, event.data.text),
   'sandbox.exited': notice(({ outOfMemory, exitCode }) => (outOfMemory || exitCode !== 0 ? 'bad' : 'quiet')),
