@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { refreshRuns } from '../runs/connect.ts';
 import type { Services } from '../services.ts';
 import { signIn, signOut, switchServer } from '../session/sign-in.ts';
 import { reportError } from '../support/report.ts';
@@ -56,7 +57,7 @@ export function commandTable(services: Services): Readonly<Record<string, { what
     'caisson.applyChanges': { what: failed.changes, run: onRun(commands.applyChanges, RUNS_FOR.changed) },
     'caisson.checkoutChanges': { what: failed.changes, run: onRun(saying(commands.checkoutChanges), RUNS_FOR.changed) },
     'caisson.savePatch': { what: failed.changes, run: onRun(saying(commands.savePatch), RUNS_FOR.changed) },
-    'caisson.refreshRuns': { what: failed.view, run: () => services.store.refresh() },
+    'caisson.refreshRuns': { what: failed.view, run: () => refreshRuns(services.store, sessions) },
     'caisson.filterRuns': { what: failed.view, run: () => filterRuns(services.tree) },
     'caisson.clearFilter': { what: failed.view, run: () => clearFilter(services.tree) },
     'caisson.showOutput': { what: failed.view, run: () => services.log.show() },

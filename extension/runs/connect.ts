@@ -35,12 +35,18 @@ export function runSource(session: Session): RunSource {
   };
 }
 
+/** Reads the list again, after a look at whether it is still the same session's. */
+export async function refreshRuns(store: RunStore, sessions: Sessions): Promise<void> {
+  await sessions.reload();
+  await store.refresh();
+}
+
 /** Lets the store follow the session, and reads the list again every now and then while somebody looks. */
 export function connectRuns(store: RunStore, sessions: Sessions): vscode.Disposable {
   let refreshedAt = 0;
-  const refresh = () => {
+  const refresh = async () => {
     refreshedAt = Date.now();
-    return store.refresh();
+    if (sessions.state.kind !== 'unknown') await refreshRuns(store, sessions);
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const schedule = () => {

@@ -68,6 +68,10 @@ export class Sessions implements vscode.Disposable {
     return this.reload();
   }
 
+  /**
+   * Reads again what is stored. VS Code tells of secrets that another window has changed, but not everywhere (not in a
+   * browser), so this is also done whenever the list of runs is read again.
+   */
   reload(): Promise<SessionState> {
     this.#loading ??= this.#read().finally(() => (this.#loading = undefined));
     return this.#loading;

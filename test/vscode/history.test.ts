@@ -190,6 +190,7 @@ describe.skipIf(SKIP_GVISOR)('a team lead in the history', { sequential: true },
     await vscode.command('Caisson: Sign In…');
     await (await vscode.asked('Server')).press('Enter');
     await vscode.answer('API Key', member.apiKey);
+    await vscode.run('Task 229').waitFor({ state: 'detached' });
     await vscode.command('Caisson: Open Run History');
     page = await vscode.webview('main.history');
     await page.locator('.search input').fill('');

@@ -13,6 +13,7 @@ const GOES_ON = 'sleep 600';
 /** The server's clock is two hours ahead of VS Code's, as clocks sometimes are. */
 describe.skipIf(SKIP_GVISOR)('the list of runs', { sequential: true }, () => {
   let desk: Desk;
+  let folder: string;
   let other: TestServer;
   let vscode: Workbench;
   let camera: ReturnType<typeof createCamera>;
@@ -26,20 +27,21 @@ describe.skipIf(SKIP_GVISOR)('the list of runs', { sequential: true }, () => {
   const rows = () => vscode.page.locator('.sidebar .monaco-list-row[aria-level="2"]').allInnerTexts();
 
   beforeAll(async () => {
-    const folder = await temporaryFolder();
+    const temporary = await temporaryFolder();
+    folder = temporary.path;
     desk = await startDesk({
       vsix: inject('vsix'),
       overrides: { clock },
       settings: { 'caisson.notifications': 'all', 'caisson.runs.refreshInterval': 10 },
     });
-    desk.cleanup.add('folder', async () => folder[Symbol.asyncDispose]());
+    desk.cleanup.add('folder', async () => temporary[Symbol.asyncDispose]());
     await untilEnded(desk.caisson.client, await run('echo yesterday'));
     offsetMs = 2 * HOUR_MS;
     await untilEnded(desk.caisson.client, await run('echo one > made.txt'));
     await untilEnded(desk.caisson.client, await run('exit 3'));
     const going = await run(GOES_ON);
     await untilEvent(desk.caisson.client, going, (event) => event.type === 'agent.started');
-    vscode = await desk.browser.open(folder.path);
+    vscode = await desk.browser.open(folder);
     camera = createCamera(vscode);
     await vscode.signIn(desk.network.url, desk.caisson.apiKey);
   });
@@ -153,9 +155,20 @@ describe.skipIf(SKIP_GVISOR)('the list of runs', { sequential: true }, () => {
     await vscode.run('echo finished').waitFor();
     await vscode.reload();
     await vscode.run('echo finished').waitFor();
+    const second = await desk.browser.open(folder);
+    await second.showRuns();
+    await second.run('echo finished').waitFor();
+    await vscode.toFront();
     await vscode.command('Caisson: Sign Out…');
     await vscode.confirm('Sign out from', 'Sign Out');
-    await vscode.page.locator('.sidebar .welcome-view').getByRole('button', { name: 'Sign In' }).waitFor();
+    const signIn = (window: Workbench) => window.page.locator('.sidebar .welcome-view', { hasText: 'Sign In' });
+    await signIn(vscode).waitFor();
+    // In a browser VS Code tells nobody; the other window notices when it reads the list again.
+    await second.toFront();
+    await second.viewAction('Refresh Runs').click();
+    await signIn(second).waitFor();
+    await second.close();
+    await vscode.toFront();
     // The other server's key is still known: no question is asked.
     await vscode.command('Caisson: Switch Server…');
     await vscode.choice(new URL(other.url).host).click();

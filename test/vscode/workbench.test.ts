@@ -199,9 +199,12 @@ describe.skipIf(SKIP_GVISOR)('a developer in VS Code', { sequential: true }, () 
       await vscode.tab('Untitled-1').waitFor();
       await vscode.command('View: Close Editor');
       await (await vscode.runPanel(PROMPT)).row('Denied', 'telemetry.example.org:443').waitFor();
+      // Nothing but the panel itself can wake the extension after the reload.
+      await vscode.command('View: Show Explorer');
       await vscode.reload();
       const panel = await vscode.runPanel(PROMPT);
       await panel.shows('Succeeded');
+      await vscode.showRuns();
       await panel.row('Denied', 'telemetry.example.org:443').waitFor();
     },
   );

@@ -15,6 +15,11 @@ export interface Loaded extends Recorded {
   /** The extension's own `vscode`, which is another object than the one of these tests. */
   readonly api: typeof vscode;
   activate(): void;
+  /**
+   * Calls a command as it was registered. `executeCommand` would also let VS Code activate the extension, at some time
+   * during or after the test: a command is an activation event.
+   */
+  run(command: string): Promise<unknown>;
   dispose(): void;
 }
 
@@ -66,13 +71,22 @@ export function load(): Loaded {
       onDidChange: changed.event,
     },
   };
+  const api = require('vscode') as typeof vscode;
+  const commands = new Map<string, () => unknown>();
+  const register = api.commands.registerCommand;
+  api.commands.registerCommand = (id: string, handler: () => unknown) => {
+    commands.set(id, handler);
+    return new vscode.Disposable(() => commands.delete(id));
+  };
   return {
-    api: require('vscode') as typeof vscode,
+    api,
     secrets,
     secretCalls,
     memory,
     activate: () => module.activate(context as unknown as vscode.ExtensionContext),
+    run: async (command) => commands.get(command)!(),
     dispose: () => {
+      api.commands.registerCommand = register;
       for (const subscription of subscriptions.splice(0).toReversed()) subscription.dispose();
     },
   };

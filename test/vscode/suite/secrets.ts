@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { suite, suiteSetup, suiteTeardown, test } from 'mocha';
-import * as vscode from 'vscode';
 import { load, type Loaded } from './loaded.ts';
 
 const URL = process.env['CAISSON_SUITE_SERVER'] ?? '';
@@ -24,7 +23,7 @@ export function secretsTests(): void {
 
     test('is in SecretStorage after signing in, under its server, and nowhere else', async () => {
       answers.push(URL, KEY);
-      await vscode.commands.executeCommand('caisson.signIn');
+      await loaded.run('caisson.signIn');
       assert.deepEqual([...loaded.secrets], [[`caisson.apiKey:${URL}`, KEY]]);
       const remembered = JSON.stringify([...loaded.memory]);
       assert.ok(remembered.includes(URL), remembered);
@@ -32,7 +31,7 @@ export function secretsTests(): void {
     });
 
     test('is gone after signing out', async () => {
-      await vscode.commands.executeCommand('caisson.signOut');
+      await loaded.run('caisson.signOut');
       assert.equal(loaded.secrets.size, 0);
       assert.ok(!JSON.stringify([...loaded.memory]).includes(URL));
     });
