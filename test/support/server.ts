@@ -51,7 +51,13 @@ export async function startTestServer(
     const config = buildConfig(env);
     return startServer(config, await loadSecrets(env, config), overrides);
   };
-  let server = await start();
+  let server: RunningServer;
+  try {
+    server = await start();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
   const apiKey = server.firstKey?.apiKey ?? '';
   let client = connect(server.url, apiKey);
   return {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { createLogger } from '../../../server/base/logger.ts';
 import { parseOperatorExceptions } from '../../../server/egress/exceptions.ts';
 import { createEgressGateway, type EgressGateway, type EgressGatewayOptions } from '../../../server/egress/gateway.ts';
@@ -184,12 +185,17 @@ export async function eventually(condition: () => boolean, what: string): Promis
   throw new Error(`never happened: ${what}`);
 }
 
+let certificates: string | undefined;
 let pair: { key: string; cert: string; certFile: string } | undefined;
+// A worker of the test runner may end without `exit`, so this is not left to the process.
+afterAll(() => {
+  if (certificates !== undefined) rmSync(certificates, { recursive: true, force: true });
+});
+
 /** A throw-away certificate for HOST, made by openssl once per test file. */
 export function certificate(): { key: string; cert: string; certFile: string } {
   if (pair) return pair;
-  const folder = mkdtempSync(join(tmpdir(), 'caisson-cert-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const folder = (certificates = mkdtempSync(join(tmpdir(), 'caisson-cert-')));
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const subject = ['-subj', `/CN=${HOST}`, '-addext', `subjectAltName=DNS:${HOST},DNS:*.${HOST}`, '-days', '2'];
   execFileSync(

@@ -44,7 +44,8 @@ describe('matching', () => {
   );
 });
 
-const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/);
+// `xn--` begins an encoded label (RFC 5890, section 2.3.2.1), which what is behind it at random hardly ever is.
+const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/).filter((text) => !text.startsWith('xn--'));
 const suffix = fc.constantFrom(
   'com',
   'co.uk',

@@ -8,6 +8,7 @@ let made: ReturnType<typeof aRunResult> | undefined;
 afterEach(() => made?.dispose());
 
 const file = (base: string, changed: string) => {
+  made?.dispose();
   made = aRunResult({ a: base }, { a: changed });
   return made.patch.files[0]!;
 };

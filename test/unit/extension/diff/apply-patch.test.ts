@@ -12,6 +12,7 @@ let made: ReturnType<typeof aRunResult> | undefined;
 afterEach(() => made?.dispose());
 
 async function aResult(base: Files, changes: Files) {
+  made?.dispose();
   made = aRunResult(base, changes);
   return { ...made, target: await findTarget(program, made.workspace) };
 }

@@ -7,6 +7,7 @@ let made: ReturnType<typeof aRunResult> | undefined;
 afterEach(() => made?.dispose());
 
 function patchOf(base: Files, changes: Files) {
+  made?.dispose();
   made = aRunResult(base, changes);
   return made.patch;
 }

@@ -12,6 +12,7 @@ afterEach(() => made?.dispose());
 
 /** A second commit on the user's side, so that the bundle builds on something that it does not contain. */
 function aResult() {
+  made?.dispose();
   made = aRunResult({ 'a.txt': 'one\n' }, { 'a.txt': 'two\n', 'big.bin': Buffer.alloc(2000) });
   return made;
 }
