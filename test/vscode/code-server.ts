@@ -46,6 +46,8 @@ export interface CodeServer extends AsyncDisposable {
   readonly dataDir: string;
   readonly extensionsDir: string;
   readonly home: string;
+  /** Where everything that it starts puts its temporary files. */
+  readonly temporary: string;
   /** A folder for one browser's profile. */
   readonly profile: string;
   /** What code-server has printed. */
@@ -89,7 +91,8 @@ async function start(
     env: more = {},
   }: CodeServerOptions,
 ): Promise<CodeServer> {
-  for (const folder of ['data/User', 'extensions', 'home', 'profile']) await mkdir(at(folder), { recursive: true });
+  for (const folder of ['data/User', 'extensions', 'home', 'profile', 'tmp'])
+    await mkdir(at(folder), { recursive: true });
   await writeFile(at('config.yaml'), 'auth: none\n');
   await writeFile(at('data/User/settings.json'), JSON.stringify({ ...QUIET_SETTINGS, ...settings }, null, 2));
 
@@ -97,6 +100,7 @@ async function start(
   const env = {
     ...more,
     HOME: at('home'),
+    TMPDIR: at('tmp'),
     XDG_CONFIG_HOME: at('home/.config'),
     XDG_DATA_HOME: at('home/.local'),
     // No gallery to look for updates in.
@@ -141,6 +145,7 @@ async function start(
     dataDir: at('data'),
     extensionsDir: at('extensions'),
     home: at('home'),
+    temporary: at('tmp'),
     profile: at('profile'),
     log: readLog,
     [Symbol.asyncDispose]: dispose,

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
 import type { Run } from '../../shared/protocol/rest.ts';
@@ -25,6 +24,9 @@ describe.skipIf(SKIP_GVISOR)('ways to start a run', { sequential: true }, () => 
 
   const newest = async (): Promise<Run | undefined> => (await desk.caisson.client.runs.list({ limit: 1 })).items[0];
   const runCount = async (): Promise<number> => (await desk.caisson.client.runs.list({})).items.length;
+  /** Folders in which snapshots of workspaces are made. */
+  const snapshots = async (): Promise<string[]> =>
+    (await readdir(desk.vscode.temporary)).filter((name) => name.startsWith('caisson-source-'));
   /** The run that has this prompt, once it is there. */
   const started = async (prompt: string): Promise<Run> => {
     await expect.poll(async () => (await newest())?.prompt, SOON).toBe(prompt);
@@ -160,6 +162,7 @@ describe.skipIf(SKIP_GVISOR)('ways to start a run', { sequential: true }, () => 
     desk.network.stall();
     await vscode.confirm('Upload 60 MiB?', 'Upload');
     await vscode.notification('uploading 60 MiB').waitFor();
+    expect(await snapshots()).toHaveLength(before.temporary.length + 1);
     await camera.shoot('24-uploading');
     await vscode.press('uploading 60 MiB', 'Cancel');
     await vscode.notification('uploading 60 MiB').waitFor({ state: 'detached' });
@@ -187,8 +190,3 @@ describe.skipIf(SKIP_GVISOR)('ways to start a run', { sequential: true }, () => 
     expect(await leftovers(desk.caisson)).toEqual([]);
   });
 });
-
-/** Folders in which snapshots of workspaces are made. */
-async function snapshots(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('caisson-source-'));
-}
