@@ -80,7 +80,8 @@ export class Sessions implements vscode.Disposable {
   async #read(): Promise<SessionState> {
     const server = currentServer(this.servers);
     const apiKey = server && (await this.#options.secrets.get(secretKey(server.url)));
-    if (!server || apiKey === undefined) return this.#become({ kind: 'signed_out' });
+    if (!server || apiKey === undefined)
+      return this.#state.kind === 'signed_out' ? this.#state : this.#become({ kind: 'signed_out' });
     if (this.#inUse?.url === server.url && this.#inUse.apiKey === apiKey && 'session' in this.#state)
       return this.#state;
     return this.#become({ kind: 'signed_in', session: this.#open(server, apiKey) });

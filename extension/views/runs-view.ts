@@ -27,7 +27,6 @@ export function createRunsView(tree: RunsTree, store: RunStore, sessions: Sessio
     setContext('caisson.sessionKnown', sessions.state.kind !== 'unknown');
     setContext('caisson.signedIn', sessions.state.kind === 'signed_in');
     setContext('caisson.sessionExpired', sessions.state.kind === 'expired');
-    setContext('caisson.severalServers', sessions.servers.servers.length > 1);
     update();
   };
   const timer = setInterval(() => {

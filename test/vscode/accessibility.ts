@@ -10,7 +10,8 @@ interface Finding {
 }
 
 /**
- * Lets axe look at the page of a webview as it is shown now, by the rules of WCAG 2.2 AA and the best practices.
+ * Lets axe look at the page of a webview as it is shown now, by all rules that are on by default: WCAG 2 A and AA, and
+ * its best practices.
  * @see https://github.com/dequelabs/axe-core/blob/develop/doc/rule-descriptions.md
  */
 export async function expectAccessible(frame: Frame, what: string): Promise<void> {
