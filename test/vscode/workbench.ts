@@ -6,6 +6,8 @@ import { findTools } from './tools/install.ts';
 /** Long enough for a machine with two busy cores; what takes longer is broken. */
 const WAIT_MS = 20_000;
 const PATIENCE_MS = 1_500;
+/** Folders that are shown at all are there 0.2 s after the window. */
+const FOLDERS_MS = 5_000;
 
 /**
  * Sandboxed processes of Chromium need user namespaces, which containers rarely have; the rest keeps it from calling
@@ -42,10 +44,30 @@ export async function startBrowser(server: CodeServer): Promise<Browser> {
       const query = new URLSearchParams({ ...what, ...more }).toString();
       await page.goto(`${server.url}/?${query}`, { waitUntil: 'domcontentloaded' });
       await page.locator('.monaco-workbench .statusbar').waitFor();
-      return new Workbench(page);
+      const workbench = new Workbench(page);
+      if ('workspace' in what) await untilItHasFolders(workbench);
+      return workbench;
     },
     [Symbol.asyncDispose]: () => context.close(),
   };
+}
+
+/**
+ * A window of VS Code in a browser may read the file of its workspace before the connection to the remote side is
+ * there, and then stay without folders (15 of 39 first openings). The second time it has the file in its cache: a
+ * reload mended each of the 15.
+ */
+async function untilItHasFolders(workbench: Workbench): Promise<void> {
+  const folder = await workbench.inExplorer('');
+  for (let reloads = 0; reloads < 3; reloads++) {
+    const there = await folder.waitFor({ timeout: FOLDERS_MS }).then(
+      () => true,
+      () => false,
+    );
+    if (there) return;
+    await workbench.reload();
+  }
+  await folder.waitFor();
 }
 
 /** One window of VS Code, driven as a person would: by what is shown, typed and clicked. */
