@@ -33,6 +33,7 @@ describe.skipIf(SKIP_GVISOR)('changes that are not easy', { sequential: true }, 
   const read = (name: string) => readFile(join(folder, name), 'utf8');
 
   beforeAll(async () => {
+    desk = await startDesk({ vsix: inject('vsix') });
     const repo = await repository({
       'add.py': 'def add(a, b):\n    return a - b\n',
       'README.md': '# first\n\nsecond\n\nthird\n\nlast\n',
@@ -41,7 +42,6 @@ describe.skipIf(SKIP_GVISOR)('changes that are not easy', { sequential: true }, 
       'old.txt': 'one\ntwo\nthree\n',
     });
     ({ path: folder, git } = repo);
-    desk = await startDesk({ vsix: inject('vsix') });
     desk.cleanup.add('repository', repo.dispose);
     vscode = await desk.browser.open(folder);
     camera = createCamera(vscode);

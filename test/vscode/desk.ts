@@ -9,6 +9,8 @@ export interface DeskOptions extends CodeServerOptions {
   /** `CAISSON_*` for the server. */
   readonly server?: NodeJS.ProcessEnv;
   readonly overrides?: Overrides;
+  /** What was made before the desk; it goes with it, also when the desk cannot be made. */
+  readonly cleanup?: Cleanup;
 }
 
 /** Where a developer sits: VS Code, and a server with sandboxes behind a network that can fail. */
@@ -21,8 +23,12 @@ export interface Desk extends AsyncDisposable {
   readonly cleanup: Cleanup;
 }
 
-export async function startDesk({ server, overrides, ...options }: DeskOptions): Promise<Desk> {
-  const cleanup = new Cleanup();
+export async function startDesk({
+  server,
+  overrides,
+  cleanup = new Cleanup(),
+  ...options
+}: DeskOptions): Promise<Desk> {
   try {
     const caisson = await startTestServer(server, overrides);
     cleanup.add('server', () => caisson.close());

@@ -6,6 +6,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
+import { Cleanup } from '../../server/base/lifecycle.ts';
 import type { NewEvent } from '../../shared/protocol/events.ts';
 import { leftovers, startTestServer, untilEvent, type TestServer } from '../support/server.ts';
 import { SKIP_GVISOR, temporaryFolder } from '../support/sandboxed.ts';
@@ -43,14 +44,16 @@ describe.skipIf(SKIP_GVISOR)('what goes wrong between VS Code and a server', { s
   };
 
   beforeAll(async () => {
+    const cleanup = new Cleanup();
     const folder = await temporaryFolder();
+    cleanup.add('folder', async () => folder[Symbol.asyncDispose]());
     const good = await makeCertificate(folder.path, 'good', 'IP:127.0.0.1');
     const misnamed = await makeCertificate(folder.path, 'misnamed', 'DNS:caisson.example.com');
     const unknown = await makeCertificate(folder.path, 'unknown', 'IP:127.0.0.1');
     const trusted = join(folder.path, 'trusted.pem');
     await exec('sh', ['-c', 'cat "$1" "$2" > "$3"', 'sh', good.cert, misnamed.cert, trusted]);
     // What VS Code takes for the certificates of the operating system (OpenSSL, SSL_CTX_set_default_verify_paths(3)).
-    desk = await startDesk({ vsix: inject('vsix'), env: { SSL_CERT_FILE: trusted } });
+    desk = await startDesk({ vsix: inject('vsix'), env: { SSL_CERT_FILE: trusted }, cleanup });
     // It runs without gVisor: two servers cannot share one runtime, whose witness is one of them.
     secure = await startTestServer({
       CAISSON_TLS_CERT: good.cert,
@@ -73,7 +76,6 @@ describe.skipIf(SKIP_GVISOR)('what goes wrong between VS Code and a server', { s
     await serve('page', createHttpServer(page));
     await serve('misnamed', createHttpsServer(await tls(misnamed), page));
     await serve('unknown', createHttpsServer(await tls(unknown), page));
-    desk.cleanup.add('folder', async () => folder[Symbol.asyncDispose]());
     vscode = await desk.browser.open(folder.path);
     camera = createCamera(vscode);
   });

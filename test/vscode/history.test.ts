@@ -81,9 +81,9 @@ describe.skipIf(SKIP_GVISOR)('a team lead in the history', { sequential: true },
   };
 
   beforeAll(async () => {
+    desk = await startDesk({ vsix: inject('vsix') });
     const temporary = await temporaryFolder();
     folder = temporary.path;
-    desk = await startDesk({ vsix: inject('vsix') });
     desk.cleanup.add('folder', async () => temporary[Symbol.asyncDispose]());
     const { caisson } = desk;
     const owner = await ownerOf(caisson);

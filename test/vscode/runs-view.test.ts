@@ -27,13 +27,13 @@ describe.skipIf(SKIP_GVISOR)('the list of runs', { sequential: true }, () => {
   const rows = () => vscode.page.locator('.sidebar .monaco-list-row[aria-level="2"]').allInnerTexts();
 
   beforeAll(async () => {
-    const temporary = await temporaryFolder();
-    folder = temporary.path;
     desk = await startDesk({
       vsix: inject('vsix'),
       overrides: { clock },
       settings: { 'caisson.notifications': 'all', 'caisson.runs.refreshInterval': 10 },
     });
+    const temporary = await temporaryFolder();
+    folder = temporary.path;
     desk.cleanup.add('folder', async () => temporary[Symbol.asyncDispose]());
     await untilEnded(desk.caisson.client, await run('echo yesterday'));
     offsetMs = 2 * HOUR_MS;

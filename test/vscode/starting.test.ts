@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
+import { Cleanup } from '../../server/base/lifecycle.ts';
 import type { Run } from '../../shared/protocol/rest.ts';
 import { finished, leftovers, repository, said } from '../support/server.ts';
 import { SKIP_GVISOR } from '../support/sandboxed.ts';
@@ -34,16 +35,19 @@ describe.skipIf(SKIP_GVISOR)('ways to start a run', { sequential: true }, () => 
   };
 
   beforeAll(async () => {
+    const cleanup = new Cleanup();
     const pushed = await repository({ 'pushed.txt': 'from the remote\n' });
+    cleanup.add('remote', pushed.dispose);
     const host = await startGitHost(pushed.path);
+    cleanup.add('git host', async () => host[Symbol.asyncDispose]());
     const repo = await repository({ 'src/add.py': CODE });
+    cleanup.add('repository', repo.dispose);
     ({ path: folder, git } = repo);
     desk = await startDesk({
       vsix: inject('vsix'),
       server: { CAISSON_EGRESS_PRIVATE_HOSTS: `git.internal:${host.port}=127.0.0.1/32` },
+      cleanup,
     });
-    for (const { dispose } of [pushed, repo]) desk.cleanup.add('repository', dispose);
-    desk.cleanup.add('git host', async () => host[Symbol.asyncDispose]());
     await desk.caisson.client.environments.create({
       name: 'fetching',
       network: { mode: 'allowlist', groups: [], patterns: [`git.internal:${host.port}`], allowNonTls: false },

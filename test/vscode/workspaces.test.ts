@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createVSIX } from '@vscode/vsce';
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
+import { Cleanup } from '../../server/base/lifecycle.ts';
 import type { Run } from '../../shared/protocol/rest.ts';
 import { finished, leftovers, repository, said } from '../support/server.ts';
 import { SKIP_GVISOR, temporaryFolder } from '../support/sandboxed.ts';
@@ -44,10 +45,14 @@ describe.skipIf(SKIP_GVISOR)('workspaces of every kind', { sequential: true }, (
   };
 
   beforeAll(async () => {
+    const cleanup = new Cleanup();
     const folder = await temporaryFolder();
+    cleanup.add('workspaces', async () => folder[Symbol.asyncDispose]());
     root = folder.path;
     const first = await repository({ 'first.txt': '1\n' });
+    cleanup.add('first repository', first.dispose);
     const second = await repository({ 'second.txt': '2\n' });
+    cleanup.add('second repository', second.dispose);
     await mkdir(at('plain'));
     await writeFile(at('plain', 'plain.txt'), 'no git here\n');
     await writeFile(at('plain', '.gitignore'), 'left-out.txt\n');
@@ -78,9 +83,8 @@ describe.skipIf(SKIP_GVISOR)('workspaces of every kind', { sequential: true }, (
       extensions: [memoryFiles],
       workspaceTrust: true,
       settings: { 'security.workspace.trust.startupPrompt': 'never' },
+      cleanup,
     });
-    for (const { dispose } of [first, second]) desk.cleanup.add('repository', dispose);
-    desk.cleanup.add('workspaces', async () => folder[Symbol.asyncDispose]());
     await open(at('plain'));
   });
   afterAll(async () => desk?.[Symbol.asyncDispose]());
